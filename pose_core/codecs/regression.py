@@ -1,0 +1,37 @@
+"""Regression: each point is a pair of fractions of the crop's sides.
+
+Source: DistilPose (Ye et al., CVPR 2023; yshMars/DistilPose@91651a8).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from pose_core.codecs.codec import Targets
+from pose_core.types import Size
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """Encode and decode fractions of the crop."""
+
+    def encode(
+        self,
+        keypoints: Float[np.ndarray, "people points 2"],
+        known: Bool[np.ndarray, "people points"],
+        input_size: Size,
+    ) -> Targets:
+        """Fractions (people, points, 2); weight 0 for points outside the crop."""
+        size = np.array([input_size.width, input_size.height], np.float32)
+        inside = ((keypoints >= 0) & (keypoints <= size - 1)).all(axis=-1)
+        return Targets(((keypoints / size).astype(np.float32),), (known & inside).astype(np.float32))
+
+    def decode(
+        self, outputs: Sequence[Float32[np.ndarray, "people points _"]], input_size: Size
+    ) -> Float32[np.ndarray, "people points 3"]:
+        """Fractions (people, points, 2) and raw scores (people, points, 1) to crop pixels with scores."""
+        fractions, scores = outputs
+        pixels = fractions * np.array([input_size.width, input_size.height], np.float32)
+        return np.concatenate([pixels, scores], axis=-1, dtype=np.float32)

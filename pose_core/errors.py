@@ -1,0 +1,84 @@
+"""What can go wrong, in words of poses and images; `app.problems` translates to HTTP.
+
+PoseError
+├── InvalidInput          the caller gave a value that cannot be used; carries field, value and valid choices
+│   ├── UnknownChoice     a name that is in none of our tables
+│   ├── InvalidPoseData   a pose document that no dialect can read
+│   ├── InvalidImage      bytes that do not become pixels
+│   │   ├── UnsupportedImage   a format outside the allow-list
+│   │   └── ImageTooLarge      more bytes or pixels than allowed
+│   └── NoPersonFound     nobody in the picture although the caller asked for an error then
+├── ModelError            a model file that cannot be used as asked
+│   ├── WeightsMissing    a known name without its file; says how to get it
+│   ├── WeightsCorrupt    size or sha256 differ from what the table says
+│   └── DeviceUnavailable the device that was demanded would not be used
+└── DownloadFailed        the network or the disk did not deliver
+"""
+
+from collections.abc import Iterable
+
+
+class PoseError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class InvalidInput(PoseError, ValueError):  # noqa: N818 - named by what it says, as in the tree above
+    """A value that cannot be used.
+
+    Attributes:
+        field: the parameter's name as the user wrote it.
+        choices: the valid values, empty where there is no list of them.
+    """
+
+    def __init__(self, message: str, *, field: str = "", choices: Iterable[str] = ()) -> None:
+        self.field = field
+        self.choices = tuple(choices)
+        listed = f"; valid: {', '.join(self.choices)}" if self.choices else ""
+        super().__init__(f"{field}: {message}{listed}" if field else f"{message}{listed}")
+
+
+class UnknownChoice(InvalidInput):
+    """A name that none of our tables lists."""
+
+    def __init__(self, field: str, value: object, choices: Iterable[str]) -> None:
+        super().__init__(f"unknown value {value!r}", field=field, choices=choices)
+
+
+class InvalidPoseData(InvalidInput):
+    """A pose document that cannot be read."""
+
+
+class InvalidImage(InvalidInput):
+    """Bytes that do not become pixels."""
+
+
+class UnsupportedImage(InvalidImage):
+    """An image format outside the allow-list."""
+
+
+class ImageTooLarge(InvalidImage):
+    """More bytes or pixels than allowed."""
+
+
+class NoPersonFound(InvalidInput):
+    """Nobody in the picture, and the caller asked for an error in that case."""
+
+
+class ModelError(PoseError):
+    """A model file that cannot be used as asked."""
+
+
+class WeightsMissing(ModelError):
+    """A known model whose file is not on this machine."""
+
+
+class WeightsCorrupt(ModelError):
+    """A model file whose size or sha256 is not the expected one."""
+
+
+class DeviceUnavailable(ModelError):
+    """The demanded device would silently have been replaced by another."""
+
+
+class DownloadFailed(PoseError):
+    """The network or the disk did not deliver."""

@@ -1,0 +1,188 @@
+"""From the photo to a network's input and back: every transform beside its inverse.
+
+All affine maps here are built and applied as the reference does it, down to the rounding: three float32 points through
+OpenCV's `getAffineTransform`, pixels through OpenCV 4's fixed-point `warpAffine`. The closed form in float64 is the
+same map on paper but changes some pixels by one grey level.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float64, UInt8
+
+from pose_core.types import Image, PersonBox, Size
+
+CROP_PADDING = 1.25
+"""How much larger than the box the network's view of a person is (mmpose's GetBBoxCenterScale)."""
+
+LETTERBOX_GREY = 114
+"""Fill value around a letterboxed photo (YOLOX and RTMDet training)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CropRegion:
+    """The upright rectangle of the photo that a network sees.
+
+    Attributes:
+        center_x: middle of the rectangle in photo pixels.
+        center_y: the same in y.
+        width: extent in photo pixels; width / height is the network's aspect ratio.
+        height: the same in y.
+    """
+
+    center_x: float
+    center_y: float
+    width: float
+    height: float
+
+
+def crop_region(box: PersonBox, input_size: Size, padding: float = CROP_PADDING) -> CropRegion:
+    """The padded box, extended on one axis to the aspect ratio of `input_size`.
+
+    Source: mmpose@759b39c1 GetBBoxCenterScale and TopdownAffine, which every DWPose pre-processor repeats.
+    """
+    width, height = (box.right - box.left) * padding, (box.bottom - box.top) * padding
+    aspect = input_size.width / input_size.height
+    if width > height * aspect:
+        height = width / aspect
+    else:
+        width = height * aspect
+    return CropRegion((box.left + box.right) / 2, (box.top + box.bottom) / 2, width, height)
+
+
+def crop_matrix(region: CropRegion, input_size: Size, rotation_deg: float = 0.0) -> Float64[np.ndarray, "2 3"]:
+    """Photo pixels to crop pixels; the region may be turned around its centre (counter-clockwise seen on the photo).
+
+    No half-pixel shift: the region's centre lands on (width / 2, height / 2) of the crop.
+    """
+    angle = np.deg2rad(rotation_deg)
+    half = region.width / 2
+    center = np.array([region.center_x, region.center_y], np.float32)
+    above = (np.array([region.center_x, region.center_y]) + [half * np.sin(angle), -half * np.cos(angle)]).astype(
+        np.float32
+    )
+    crop_center = np.array([input_size.width / 2, input_size.height / 2], np.float32)
+    crop_above = (crop_center - [0, input_size.width / 2]).astype(np.float32)
+    photo = np.stack([center, above, _third_corner(center, above)])
+    crop = np.stack([crop_center, crop_above, _third_corner(crop_center, crop_above)])
+    matrix: Float64[np.ndarray, "2 3"] = cv2.getAffineTransform(photo, crop)
+    return matrix
+
+
+def _third_corner(center: Float[np.ndarray, "2"], above: Float[np.ndarray, "2"]) -> Float[np.ndarray, "2"]:
+    """The corner that makes a right-angled triangle with the other two, to the left of `above`."""
+    away = center - above
+    return above + np.array([-away[1], away[0]], np.float32)
+
+
+def crop_image(image: Image, matrix: Float64[np.ndarray, "2 3"], input_size: Size) -> Image:
+    """The crop itself, bilinear, black outside the photo."""
+    crop: Image = cv2.warpAffine(image, matrix, (input_size.width, input_size.height), flags=cv2.INTER_LINEAR)
+    return crop
+
+
+def crop_to_photo(
+    points: Float[np.ndarray, "people points 2"], regions: list[CropRegion], input_size: Size
+) -> Float64[np.ndarray, "people points 2"]:
+    """Crop pixels back to photo pixels, in float64 and in the reference's order of operations.
+
+    Inverse of `crop_matrix` without rotation: point / input_size * region + centre - region / 2.
+    """
+    shape = (len(regions), 1, 2)
+    extent = np.array([(region.width, region.height) for region in regions], np.float64).reshape(shape)
+    center = np.array([(region.center_x, region.center_y) for region in regions], np.float64).reshape(shape)
+    return points / np.array([input_size.width, input_size.height]) * extent + center - extent / 2
+
+
+def photo_to_crop(points: Float[np.ndarray, "*points 2"], matrix: Float64[np.ndarray, "2 3"]) -> Float64[
+    np.ndarray, "*points 2"
+]:
+    """Photo pixels to crop pixels through a matrix of `crop_matrix`; makes training targets."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def letterbox_ratio(size: Size, input_size: Size) -> float:
+    """Factor from photo pixels to letterbox pixels; above 1 for photos smaller than the network's input."""
+    return min(input_size.height / size.height, input_size.width / size.width)
+
+
+def letterbox(image: Image, input_size: Size) -> Image:
+    """The photo scaled into the top-left corner of the network's input, grey (114) elsewhere."""
+    ratio = letterbox_ratio(Size.of(image), input_size)
+    # a sliver may scale to nothing; the reference fails there, one pixel keeps it a photo without people
+    width, height = max(1, int(image.shape[1] * ratio)), max(1, int(image.shape[0] * ratio))
+    canvas = np.full((input_size.height, input_size.width, 3), LETTERBOX_GREY, np.uint8)
+    if (width, height) == (image.shape[1], image.shape[0]):
+        canvas[:height, :width] = image
+    else:
+        cv2.resize(image, (width, height), dst=canvas[:height, :width], interpolation=cv2.INTER_LINEAR)
+    return canvas
+
+
+def letterbox_to_photo(boxes: Float[np.ndarray, "boxes 4"], ratio: float) -> Float[np.ndarray, "boxes 4"]:
+    """Left, top, right, bottom in letterbox pixels to photo pixels; keeps float32 as the reference does."""
+    return boxes / ratio
+
+
+Fit = Literal["contain", "cover", "stretch"]
+"""How a photo of one aspect ratio lies on a canvas of another: whole and centred, filling and cut, or distorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the photo lies on the canvas: canvas = photo * scale + offset, per axis."""
+
+    scale_x: float
+    scale_y: float
+    offset_x: float = 0.0
+    offset_y: float = 0.0
+
+    def apply(self, points: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, "points 3"]:
+        """Points with their scores, from photo to canvas pixels."""
+        return points * [self.scale_x, self.scale_y, 1.0] + [self.offset_x, self.offset_y, 0.0]
+
+
+def shorter_side_size(photo: Size, resolution: int) -> Size:
+    """The size whose shorter side is `resolution`, rounded half to even (sd-webui-controlnet's rule)."""
+    factor = resolution / min(photo.width, photo.height)
+    return Size(max(1, round(photo.width * factor)), max(1, round(photo.height * factor)))
+
+
+def place(photo: Size, canvas: Size, fit: Fit) -> Placement:
+    """Place a photo on a canvas.
+
+    A canvas of the photo's own aspect ratio, up to the rounding of its sides to whole pixels, is filled exactly.
+    """
+    scale_x, scale_y = canvas.width / photo.width, canvas.height / photo.height
+    slack_px = abs(scale_x - scale_y) * max(photo.width, photo.height)
+    if fit == "stretch" or slack_px <= max(1.0, scale_x, scale_y):
+        return Placement(scale_x, scale_y)
+    choose: Callable[[float, float], float] = min if fit == "contain" else max
+    scale = choose(scale_x, scale_y)
+    return Placement(
+        scale, scale, (canvas.width - photo.width * scale) / 2, (canvas.height - photo.height * scale) / 2
+    )
+
+
+def normalise_table(
+    mean: tuple[float, float, float], std: tuple[float, float, float]
+) -> Float[np.ndarray, "256 1 3"]:
+    """(value - mean) / std of every byte and channel, computed in float64 and rounded once to float32.
+
+    Looking values up gives the very tensor of the reference and is faster than computing it; float32 arithmetic would
+    differ by up to 2.4e-7.
+    """
+    values = np.arange(256, dtype=np.float64).reshape(256, 1, 1)
+    return ((values - np.array(mean)) / np.array(std)).astype(np.float32)
+
+
+def fill_tensor(
+    image: UInt8[np.ndarray, "height width 3"],
+    table: Float[np.ndarray, "256 1 3"],
+    out: Float[np.ndarray, "3 height width"],
+) -> None:
+    """Write the normalised image into `out`, channels first."""
+    cv2.split(cv2.LUT(image, table), mv=list(out))
