@@ -97,9 +97,9 @@ def crop_to_photo(
     return points / np.array([input_size.width, input_size.height]) * extent + center - extent / 2
 
 
-def photo_to_crop(points: Float[np.ndarray, "*points 2"], matrix: Float64[np.ndarray, "2 3"]) -> Float64[
-    np.ndarray, "*points 2"
-]:
+def photo_to_crop(
+    points: Float[np.ndarray, "*points 2"], matrix: Float64[np.ndarray, "2 3"]
+) -> Float64[np.ndarray, "*points 2"]:
     """Photo pixels to crop pixels through a matrix of `crop_matrix`; makes training targets."""
     return points @ matrix[:, :2].T + matrix[:, 2]
 
@@ -162,14 +162,10 @@ def place(photo: Size, canvas: Size, fit: Fit) -> Placement:
         return Placement(scale_x, scale_y)
     choose: Callable[[float, float], float] = min if fit == "contain" else max
     scale = choose(scale_x, scale_y)
-    return Placement(
-        scale, scale, (canvas.width - photo.width * scale) / 2, (canvas.height - photo.height * scale) / 2
-    )
+    return Placement(scale, scale, (canvas.width - photo.width * scale) / 2, (canvas.height - photo.height * scale) / 2)
 
 
-def normalise_table(
-    mean: tuple[float, float, float], std: tuple[float, float, float]
-) -> Float[np.ndarray, "256 1 3"]:
+def normalise_table(mean: tuple[float, float, float], std: tuple[float, float, float]) -> Float[np.ndarray, "256 1 3"]:
     """(value - mean) / std of every byte and channel, computed in float64 and rounded once to float32.
 
     Looking values up gives the very tensor of the reference and is faster than computing it; float32 arithmetic would

@@ -1,0 +1,81 @@
+"""Who is in the photo: one file per architecture, names in `weights.WEIGHTS`, any ONNX file by its path."""
+
+from functools import partial
+
+from pose_core.detectors import rtmdet, whole_image, yolox
+from pose_core.detectors.detector import DEFAULT_THRESHOLD, ChannelOrder, Detect, Detector, DetectorSpec
+from pose_core.errors import ModelError
+from pose_core.session import Device, Session, open_session
+from pose_core.types import Size
+from pose_core.weights import WEIGHTS, resolve, row_of
+
+ARCHITECTURES: dict[str, Detect] = {
+    "rtmdet": rtmdet.detect,
+    "yolox": yolox.detect,
+}
+
+WHOLE_IMAGE = "whole-image"
+"""Name of the detector that needs no network."""
+
+
+def detector_names() -> list[str]:
+    """Every detector that has a name."""
+    return [WHOLE_IMAGE, *(name for name, row in WEIGHTS.items() if row.role == "detector")]
+
+
+def load_detector(
+    name_or_path: str, device: Device = "auto", threads: int = 0, channels: ChannelOrder = "bgr"
+) -> Detector:
+    """A detector by its name or by the path of an ONNX file.
+
+    The architecture of a file is, in this order: what its metadata says, what the table says of a file of this name,
+    what its outputs look like.
+
+    Raises:
+        UnknownChoice: neither a name nor a file.
+        WeightsMissing: a known name whose file has not been pulled.
+        ModelError: a file that is no detector we know.
+        DeviceUnavailable: see `open_session`.
+    """
+    if name_or_path == WHOLE_IMAGE:
+        return Detector(WHOLE_IMAGE, threshold=0.0, provider="", detect=whole_image.detect)
+    path = resolve(name_or_path, choices=detector_names())
+    row = WEIGHTS.get(name_or_path) or row_of(path)
+    session = open_session(path, device, threads)
+    architecture = session.metadata.get("skelmap.architecture") or (row.architecture if row else guess(session))
+    if architecture not in ARCHITECTURES:
+        raise ModelError(f"{path} is a {architecture}; detectors are {', '.join(ARCHITECTURES)}")
+    spec = DetectorSpec(input_size=Size(*row.input_size) if row else DetectorSpec().input_size, channels=channels)
+    return Detector(
+        name=name_or_path if name_or_path in WEIGHTS else path.stem,
+        threshold=row.default_threshold if row else DEFAULT_THRESHOLD,
+        provider=session.provider,
+        detect=partial(ARCHITECTURES[architecture], session, spec),
+    )
+
+
+def guess(session: Session) -> str:
+    """The architecture that writes such outputs.
+
+    Raises:
+        ModelError: no known detector does.
+    """
+    shapes = {output.name: output.shape for output in session.runtime.get_outputs()}
+    if {"dets", "labels"} <= set(shapes):
+        return "yolox" if "yolox" in session.path.name.lower() else "rtmdet"
+    first = next(iter(shapes.values()))
+    if len(shapes) == 1 and len(first) == 3 and isinstance(first[2], int) and first[2] >= 6:
+        return "yolox"
+    raise ModelError(f"{session.path} answers {shapes}: not the outputs of {' or '.join(ARCHITECTURES)}")
+
+
+__all__ = [
+    "ARCHITECTURES",
+    "DEFAULT_THRESHOLD",
+    "WHOLE_IMAGE",
+    "ChannelOrder",
+    "Detector",
+    "DetectorSpec",
+    "detector_names",
+    "load_detector",
+]

@@ -1,0 +1,97 @@
+"""Where everybody's keypoints are: one spec per named estimator, any ONNX file by its path, one function for all."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from pose_core.codecs import Heatmap, SimCC
+from pose_core.errors import ModelError
+from pose_core.estimators.estimator import SCHEMES, EstimatorSpec
+from pose_core.estimators.top_down import estimate
+from pose_core.session import Device, Session, open_session
+from pose_core.timing import Timer
+from pose_core.types import Image, PeopleKeypoints, PersonBox, Size
+from pose_core.weights import WEIGHTS, resolve, row_of
+
+_LOW = EstimatorSpec(input_size=Size(192, 256), codec=SimCC(sigma=(4.9, 5.66)))
+_HIGH = EstimatorSpec(input_size=Size(288, 384), codec=SimCC(sigma=(6.0, 6.93)))
+
+ESTIMATORS: dict[str, EstimatorSpec] = {
+    "dwpose-l-384": _HIGH,
+    "dwpose-l-384-openmmlab": _HIGH,
+    "dwpose-l": _LOW,
+    "dwpose-m": _LOW,
+    "dwpose-s": _LOW,
+    "dwpose-t": _LOW,
+    "rtmw-x-384": _HIGH,
+    "rtmw-l-384": _HIGH,
+    "rtmw-l": _LOW,
+    "rtmw-m": _LOW,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """An estimator ready to use.
+
+    Attributes:
+        name: what the user called it.
+        threshold: score from which a point shows when the caller names none.
+        provider: onnxruntime's name of what computes.
+        estimate: photo, boxes and timer in, keypoints of everybody out.
+    """
+
+    name: str
+    threshold: float
+    provider: str
+    estimate: Callable[[Image, Sequence[PersonBox], Timer], PeopleKeypoints]
+
+
+def load_estimator(name_or_path: str, device: Device = "auto", threads: int = 0) -> Estimator:
+    """An estimator by its name or by the path of an ONNX file.
+
+    What a file expects is, in this order: what the table says of a file of this name, what its outputs look like.
+
+    Raises:
+        UnknownChoice: neither a name nor a file.
+        WeightsMissing: a known name whose file has not been pulled.
+        ModelError: a file that is no estimator we know.
+        DeviceUnavailable: see `open_session`.
+    """
+    path = resolve(name_or_path, choices=ESTIMATORS)
+    row = WEIGHTS.get(name_or_path) or row_of(path)
+    known = ESTIMATORS.get(row.name) if row else None
+    hint = (known or EstimatorSpec()).input_size
+    session = open_session(path, device, threads, warm_up_size=(hint.width, hint.height))
+    _, _, height, width = session.input_shape
+    size = Size(width or hint.width, height or hint.height)
+    spec = replace(known or guess(session, size), input_size=size)
+    return Estimator(
+        name=name_or_path if name_or_path in ESTIMATORS else path.stem,
+        threshold=spec.threshold,
+        provider=session.provider,
+        estimate=partial(estimate, session, spec),
+    )
+
+
+def guess(session: Session, size: Size) -> EstimatorSpec:
+    """A spec that fits the shapes of the outputs: SimCC pairs or heatmaps, of 133 or 17 points.
+
+    Raises:
+        ModelError: they fit nothing.
+    """
+    shapes = {output.name: output.shape for output in session.runtime.get_outputs()}
+    scheme = next((name for name, points in SCHEMES.items() if all(s[1] == len(points) for s in shapes.values())), None)
+    ranks = [len(shape) for shape in shapes.values()]
+    if scheme and ranks == [3, 3]:
+        bins = next(iter(shapes.values()))[2]
+        return EstimatorSpec(codec=SimCC(split=bins / size.width), scheme=scheme)
+    if scheme and ranks == [4]:
+        return EstimatorSpec(codec=Heatmap(cell_offset=0.5), scheme=scheme)
+    raise ModelError(
+        f"{session.path} answers {shapes}: expected simcc_x and simcc_y of shape (N, points, bins) or heatmaps of shape "
+        f"(N, points, height, width), with {' or '.join(str(len(points)) for points in SCHEMES.values())} points"
+    )
+
+
+__all__ = ["ESTIMATORS", "SCHEMES", "Estimator", "EstimatorSpec", "load_estimator"]

@@ -1,0 +1,44 @@
+"""Shapes onto an array, without antialiasing or blending."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from pose_core.styles import Disc, Limb, Shape
+
+LINE_WIDTH = 2
+
+
+def draw_shapes(
+    canvas: UInt8[np.ndarray, "height width *channels"],
+    shapes: Iterable[Shape],
+    colours: Sequence[int] | Sequence[tuple[int, int, int]],
+) -> None:
+    """Draw into `canvas`; `colours` holds what to write for each colour number.
+
+    Coordinates are cut towards zero to whole pixels where the reference cuts them.
+    """
+    for shape in shapes:
+        if isinstance(shape, Disc):
+            x, y, radius, colour = shape
+            cv2.circle(canvas, (int(x), int(y)), radius, colours[colour], thickness=cv2.FILLED)
+        elif isinstance(shape, Limb):
+            cv2.fillConvexPoly(canvas, limb_polygon(shape), colours[shape.colour])
+        else:
+            x0, y0, x1, y1, colour = shape
+            cv2.line(canvas, (int(x0), int(y0)), (int(x1), int(y1)), colours[colour], thickness=LINE_WIDTH)
+
+
+def limb_polygon(limb: Limb) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+    """The ellipse of a limb as a polygon with a corner per degree."""
+    x0, y0, x1, y1, half_width, _ = limb
+    center = (int((x0 + x1) / 2), int((y0 + y1) / 2))
+    half_length = int(math.sqrt((x0 - x1) ** 2 + (y0 - y1) ** 2) / 2)
+    angle = int(math.degrees(math.atan2(y0 - y1, x0 - x1)))
+    polygon: np.ndarray[tuple[int, int], np.dtype[np.int32]] = cv2.ellipse2Poly(
+        center, (half_length, half_width), angle, 0, 360, 1
+    )
+    return polygon

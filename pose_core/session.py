@@ -1,0 +1,141 @@
+"""Networks on a device: the only file that knows onnxruntime.
+
+onnxruntime's wheels say what they were built for, not what they will use: a GPU build on a machine without CUDA lists
+CUDA and computes on the CPU without an error. So the provider reported here is read from the session after it has run
+once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnxruntime as ort
+from jaxtyping import Float, Float32
+
+from pose_core.errors import DeviceUnavailable, ModelError
+
+Device = Literal["auto", "cpu", "cuda"]
+"""`auto` takes CUDA where it works and says which it took; `cuda` refuses to run on anything else."""
+
+CUDA = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
+
+BATCH_SIZES: Mapping[str, tuple[int, ...]] = {
+    CPU: (1, 2, 3, 4, 5, 6, 7, 8),  # no tuning per shape and no gain from batching: never pad
+    CUDA: (1, 2, 4, 8, 16),  # every new shape costs a search for convolution algorithms: few shapes, padded
+}
+"""The only batch sizes a network is run with, by provider."""
+
+CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A loaded network with one image input.
+
+    Attributes:
+        path: the ONNX file.
+        provider: onnxruntime's name of what really computes, read after a warm-up run.
+        input_name: name of the input.
+        input_shape: batch, channels, height, width; None where the graph leaves it open.
+        output_names: names of the outputs in the graph's order.
+        metadata: the custom metadata written into the file.
+        runtime: the onnxruntime session; safe to run from several threads.
+    """
+
+    path: Path
+    provider: str
+    input_name: str
+    input_shape: tuple[int | None, ...]
+    output_names: tuple[str, ...]
+    metadata: Mapping[str, str]
+    runtime: ort.InferenceSession
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """The batch sizes this network accepts, ascending."""
+        fixed = self.input_shape[0]
+        return BATCH_SIZES.get(self.provider, BATCH_SIZES[CPU]) if fixed is None else (fixed,)
+
+    def run(self, tensor: Float32[np.ndarray, "batch 3 height width"]) -> dict[str, Float[np.ndarray, "..."]]:
+        """Every output by its name.
+
+        Raises:
+            ModelError: the network refused the input or failed on the device.
+        """
+        try:
+            outputs = self.runtime.run(None, {self.input_name: tensor})
+        except Exception as error:  # onnxruntime's exceptions share no base class
+            raise ModelError(f"{self.path.name} failed on {self.provider}: {error}") from error
+        return dict(zip(self.output_names, outputs, strict=True))
+
+
+def open_session(
+    path: Path, device: Device = "auto", threads: int = 0, warm_up_size: tuple[int, int] = (640, 640)
+) -> Session:
+    """Load a network, run it once and find out what it runs on.
+
+    Args:
+        path: an ONNX file with one input (batch, 3, height, width).
+        device: where it has to run.
+        threads: CPU threads of one run, 0 for one per core.
+        warm_up_size: width and height of the first run where the graph leaves them open.
+
+    Raises:
+        ModelError: not an ONNX file, or not one with a single image input.
+        DeviceUnavailable: `device` is cuda and the network would run elsewhere.
+    """
+    runtime = _open_runtime(path, device, threads)
+    inputs = runtime.get_inputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        raise ModelError(f"{path} takes {[(i.name, i.shape) for i in inputs]}; expected one input of shape N,3,H,W")
+    shape = tuple(side if isinstance(side, int) and side > 0 else None for side in inputs[0].shape)
+    opened = Session(
+        path=path,
+        provider=runtime.get_providers()[0],
+        input_name=inputs[0].name,
+        input_shape=shape,
+        output_names=tuple(output.name for output in runtime.get_outputs()),
+        metadata=runtime.get_modelmeta().custom_metadata_map,
+        runtime=runtime,
+    )
+    width, height = warm_up_size
+    opened.run(np.zeros((shape[0] or 1, 3, shape[2] or height, shape[3] or width), np.float32))
+    provider = runtime.get_providers()[0]
+    if device == "cuda" and provider != CUDA:
+        raise DeviceUnavailable(_no_cuda(path, provider))
+    return opened
+
+
+def _open_runtime(path: Path, device: Device, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4 if device == "auto" else 3  # the failed attempt of `auto` is reported by us
+    # two networks take turns on the same cores: a pool that spins between runs starves the other one
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers: list[str | tuple[str, dict[str, str]]] = [CPU]
+    if device != "cpu" and CUDA in ort.get_available_providers():
+        ort.preload_dlls()
+        providers.insert(0, (CUDA, CUDA_OPTIONS))
+    elif device == "cuda":
+        raise DeviceUnavailable(_no_cuda(path, CPU))
+    try:
+        return ort.InferenceSession(path, options, providers=providers, enable_fallback=0)
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise ModelError(f"{path} cannot be loaded: {error}") from error
+
+
+def _no_cuda(path: Path, provider: str) -> str:
+    built_for = ", ".join(ort.get_available_providers())
+    return (
+        f"device=cuda was asked for but {path.name} would run on {provider}: this onnxruntime {ort.__version__} is built "
+        f"for {built_for} and no usable CUDA was found. Install the extra skelmap[gpu] without onnxruntime beside it, "
+        "and an NVIDIA driver for CUDA 13; or choose device=cpu"
+    )
+
+
+def runtime_description() -> dict[str, str]:
+    """Version and build of onnxruntime, for reports; says nothing about what a session will use."""
+    return {"onnxruntime": ort.__version__, "built_for": ", ".join(ort.get_available_providers())}

@@ -1,0 +1,184 @@
+"""What a skeleton is drawn with: limbs, discs and lines, in canvas pixels, each with a colour number.
+
+A style says which shapes a person becomes; a renderer puts them on a surface. Colours are those of the ControlNet
+training maps (sd-webui-controlnet@56cec5b); the feet, which those maps never show, take BODY_25's.
+"""
+
+import colorsys
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, UInt8
+
+from pose_core.openpose import visible
+from pose_core.types import Size
+
+
+class Limb(NamedTuple):
+    """A filled ellipse from one point to another."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    half_width: int
+    colour: int
+
+
+class Disc(NamedTuple):
+    """A filled circle."""
+
+    x: float
+    y: float
+    radius: int
+    colour: int
+
+
+class Line(NamedTuple):
+    """A straight line two pixels wide."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    colour: int
+
+
+Shape = Limb | Disc | Line
+
+BODY_EDGES: Final = (
+    *((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10)),
+    *((1, 11), (11, 12), (12, 13), (1, 0), (0, 14), (14, 16), (0, 15), (15, 17)),
+)
+"""The 17 limbs between OpenPose-18 points, in drawing order."""
+
+HAND_EDGES: Final = tuple(
+    (0 if joint == 1 else joint - 1 + 4 * finger, joint + 4 * finger) for finger in range(5) for joint in range(1, 5)
+)
+"""The 20 bones of a hand, thumb first, from the wrist outwards."""
+
+FEET_EDGES: Final = ((13, 0), (0, 1), (13, 2), (10, 3), (3, 4), (10, 5))
+"""Per foot: ankle (OpenPose-18) to big toe, big toe to small toe (both of the feet), ankle to heel."""
+
+OPENPOSE_POINTS: Final = 18
+
+_BODY_RGB: Final = (
+    *((255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0)),
+    *((0, 255, 0), (0, 255, 85), (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255)),
+    *((0, 0, 255), (85, 0, 255), (170, 0, 255), (255, 0, 255), (255, 0, 170), (255, 0, 85)),
+)
+_LIMB_RGB: Final = tuple(tuple(int(channel * 0.6) for channel in colour) for colour in _BODY_RGB[:17])
+# twenty steps around the colour wheel, rounded as OpenCV rounds the floats it is handed
+_HAND_RGB: Final = tuple(
+    tuple(int(np.rint(np.float64(channel) * 255)) for channel in colorsys.hsv_to_rgb(edge / 20, 1.0, 1.0))
+    for edge in range(20)
+)
+_HAND_JOINT_RGB: Final = (0, 0, 255)
+_FACE_RGB: Final = (255, 255, 255)
+_LEFT_FOOT_RGB: Final = (0, 0, 255)
+_RIGHT_FOOT_RGB: Final = (0, 255, 255)
+
+PALETTE: Final[UInt8[np.ndarray, "colours 3"]] = np.array(
+    [
+        (0, 0, 0),
+        *_BODY_RGB,
+        *_LIMB_RGB,
+        *_HAND_RGB,
+        _HAND_JOINT_RGB,
+        _FACE_RGB,
+        *(tuple(int(channel * 0.6) for channel in colour) for colour in (_LEFT_FOOT_RGB, _RIGHT_FOOT_RGB)),
+        *(_LEFT_FOOT_RGB, _RIGHT_FOOT_RGB),
+    ],
+    np.uint8,
+)
+"""RGB of each colour number; 0 is the black background."""
+
+JOINT_COLOUR: Final = 1
+LIMB_COLOUR: Final = JOINT_COLOUR + len(_BODY_RGB)
+HAND_COLOUR: Final = LIMB_COLOUR + len(_LIMB_RGB)
+HAND_JOINT_COLOUR: Final = HAND_COLOUR + len(_HAND_RGB)
+FACE_COLOUR: Final = HAND_JOINT_COLOUR + 1
+FEET_LIMB_COLOUR: Final = FACE_COLOUR + 1
+FEET_JOINT_COLOUR: Final = FEET_LIMB_COLOUR + 2
+
+JOINT_RADIUS: Final = 4
+FACE_RADIUS: Final = 3
+
+_FARTHEST: Final = 2.0**24
+"""Coordinates beyond this many pixels are pulled back to it: OpenCV cannot draw past 32 bits."""
+
+
+class ShownPart(NamedTuple):
+    """The points of one part that show.
+
+    Attributes:
+        points: x px, y px of every point of the part.
+        shown: which of them show.
+    """
+
+    points: list[list[float]]
+    shown: list[bool]
+
+
+Locate = Callable[[Float64[np.ndarray, "points 2"], Bool[np.ndarray, "points"], Size], Float64[np.ndarray, "points 2"]]
+"""A peer's way from a part's coordinates, of which some show, to canvas pixels; peers differ in their rounding."""
+
+
+def shown_part(
+    points: Float64[np.ndarray, "points 3"] | None, threshold: float, size: Size, locate: Locate
+) -> ShownPart | None:
+    """A part in canvas pixels with what shows of it; None where nothing shows."""
+    shown = visible(points, threshold)
+    if points is None or shown is None:
+        return None
+    pixels = locate(points[:, :2], shown, size)
+    return ShownPart(np.clip(pixels, -_FARTHEST, _FARTHEST).tolist(), shown.tolist())
+
+
+def _inside(point: list[float]) -> bool:
+    """Whether a hand or face point is drawn: the reference leaves out pixel row and column 0, and all before them."""
+    return point[0] >= 1 and point[1] >= 1
+
+
+def body_limb(body: ShownPart, edge: int, half_width: int) -> Iterator[Limb]:
+    """The limb of an edge if both its ends show."""
+    start, end = BODY_EDGES[edge]
+    if body.shown[start] and body.shown[end]:
+        yield Limb(*body.points[start], *body.points[end], half_width, LIMB_COLOUR + edge)
+
+
+def body_joint(body: ShownPart, joint: int) -> Iterator[Disc]:
+    """The joint if it shows."""
+    if body.shown[joint]:
+        yield Disc(*body.points[joint], JOINT_RADIUS, JOINT_COLOUR + joint)
+
+
+def hand_shapes(hand: ShownPart) -> Iterator[Shape]:
+    """The bones whose both ends show, then the joints."""
+    drawn = [shown and _inside(point) for point, shown in zip(hand.points, hand.shown, strict=True)]
+    for number, (start, end) in enumerate(HAND_EDGES):
+        if drawn[start] and drawn[end]:
+            yield Line(*hand.points[start], *hand.points[end], HAND_COLOUR + number)
+    for point, draw in zip(hand.points, drawn, strict=True):
+        if draw:
+            yield Disc(*point, JOINT_RADIUS, HAND_JOINT_COLOUR)
+
+
+def face_shapes(face: ShownPart, count: int) -> Iterator[Disc]:
+    """The first `count` points of a face."""
+    for point, shown in zip(face.points[:count], face.shown[:count], strict=True):
+        if shown and _inside(point):
+            yield Disc(*point, FACE_RADIUS, FACE_COLOUR)
+
+
+def feet_shapes(feet: ShownPart, body: ShownPart | None, half_width: int) -> Iterator[Shape]:
+    """Thin limbs from the ankles to toes and heels, then the points; our own addition, no ControlNet map has feet."""
+    for edge, (start, end) in enumerate(FEET_EDGES):
+        foot = edge // 3
+        part = feet if edge % 3 == 1 else body
+        if part and part.shown[start] and feet.shown[end]:
+            yield Limb(*part.points[start], *feet.points[end], half_width, FEET_LIMB_COLOUR + foot)
+    for number, (point, shown) in enumerate(zip(feet.points, feet.shown, strict=True)):
+        if shown:
+            yield Disc(*point, JOINT_RADIUS, FEET_JOINT_COLOUR + number // 3)
