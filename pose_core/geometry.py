@@ -165,6 +165,20 @@ def place(photo: Size, canvas: Size, fit: Fit) -> Placement:
     return Placement(scale, scale, (canvas.width - photo.width * scale) / 2, (canvas.height - photo.height * scale) / 2)
 
 
+def photo_on_canvas(photo: Image, placement: Placement, canvas: Size) -> Image:
+    """The photo where `place` puts it, black around it, averaged when it shrinks."""
+    width, height = round(photo.shape[1] * placement.scale_x), round(photo.shape[0] * placement.scale_y)
+    shrinks = placement.scale_x < 1 and placement.scale_y < 1
+    scaled = cv2.resize(
+        photo, (max(1, width), max(1, height)), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    )
+    left, top = round(placement.offset_x), round(placement.offset_y)
+    cut = scaled[max(0, -top) :, max(0, -left) :][: canvas.height - max(0, top), : canvas.width - max(0, left)]
+    picture = np.zeros((canvas.height, canvas.width, 3), np.uint8)
+    picture[max(0, top) :, max(0, left) :][: cut.shape[0], : cut.shape[1]] = cut
+    return picture
+
+
 def normalise_table(mean: tuple[float, float, float], std: tuple[float, float, float]) -> Float[np.ndarray, "256 1 3"]:
     """(value - mean) / std of every byte and channel, computed in float64 and rounded once to float32.
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
+from pose_core.geometry import Placement
 from pose_core.skeleton import (
     FACE,
     FEET,
@@ -123,4 +124,26 @@ def keep_parts(person: OpenPosePerson, parts: Collection[Part]) -> OpenPosePerso
         face=person.face if "face" in parts else None,
         left_hand=person.left_hand if "hands" in parts else None,
         right_hand=person.right_hand if "hands" in parts else None,
+    )
+
+
+def place_people(people: Sequence[OpenPosePerson], placement: Placement, canvas: Size) -> OpenPoseScene:
+    """The people of a photo on a canvas; their boxes stay in photo pixels."""
+
+    def on_canvas(points: Float64[np.ndarray, "points 3"] | None) -> Float64[np.ndarray, "points 3"] | None:
+        return None if points is None else placement.apply(points)
+
+    return OpenPoseScene(
+        canvas,
+        tuple(
+            replace(
+                person,
+                body=on_canvas(person.body),
+                feet=on_canvas(person.feet),
+                face=on_canvas(person.face),
+                left_hand=on_canvas(person.left_hand),
+                right_hand=on_canvas(person.right_hand),
+            )
+            for person in people
+        ),
     )

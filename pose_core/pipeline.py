@@ -8,7 +8,7 @@ from pose_core.detectors import Detector, whole_image
 from pose_core.errors import NoPersonFound
 from pose_core.estimators import Estimator
 from pose_core.timing import Timer
-from pose_core.types import Image, PersonBox, Pose
+from pose_core.types import Image, PeopleKeypoints, PersonBox, Pose
 
 Order = Literal["score", "area", "left_to_right"]
 OnEmpty = Literal["blank", "full_frame", "error"]
@@ -28,8 +28,8 @@ class PeopleRequest:
     Attributes:
         boxes: the caller's own boxes; the detector is not asked then.
         threshold: score a detected box has to exceed; None takes the detector's own.
-        order: which people come first, and which stay when there are more than `max_people`.
-        max_people: how many people at the most; None for all.
+        order: which people come first.
+        max_people: how many people at the most, the largest (order area) or else the most certain; None for all.
         on_empty: what to do when nobody is found: no poses, the whole image as one box, or an error.
     """
 
@@ -42,9 +42,16 @@ class PeopleRequest:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The poses of a photo and what there is to say about them."""
+    """The poses of a photo and what there is to say about them.
+
+    Attributes:
+        poses: everybody, in the order that was asked for.
+        keypoints: the same people's keypoints in one array.
+        warnings: who was left out, and why nobody was found.
+    """
 
     poses: tuple[Pose, ...]
+    keypoints: PeopleKeypoints
     warnings: tuple[str, ...] = ()
 
 
@@ -64,7 +71,7 @@ class Pipeline:
         boxes, warnings = find_people(self.detector, image, request, timer)
         people = self.estimator.estimate(image, boxes, timer)
         poses = tuple(Pose(box, keypoints) for box, keypoints in zip(boxes, people, strict=True))
-        return Estimate(poses, warnings)
+        return Estimate(poses, people, warnings)
 
 
 def find_people(
@@ -79,12 +86,11 @@ def find_people(
     boxes = list(request.boxes) or detector.detect(image, threshold, timer)
     if not boxes:
         return _nobody(detector, image, request, threshold, timer)
-    # boxes of the caller keep his order unless he asks for another: they all score 1 and sorting is stable
-    boxes.sort(key=ORDERS[request.order])
-    if request.max_people is None or len(boxes) <= request.max_people:
-        return boxes, ()
-    left_out = f"max_people: {len(boxes)} people found, the first {request.max_people} by {request.order} kept"
-    return boxes[: request.max_people], (left_out,)
+    # sorting is stable: the caller's own boxes all score 1 and keep their order
+    kept = sorted(boxes, key=ORDERS["area" if request.order == "area" else "score"])[: request.max_people]
+    kept.sort(key=ORDERS[request.order])
+    left_out = len(boxes) - len(kept)
+    return kept, (f"max_people: {len(boxes)} people found, {left_out} left out",) if left_out else ()
 
 
 def _nobody(

@@ -5,8 +5,10 @@ CUDA and computes on the CPU without an error. So the provider reported here is 
 once.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +39,7 @@ class Session:
 
     Attributes:
         path: the ONNX file.
+        sha256: of that file.
         provider: onnxruntime's name of what really computes, read after a warm-up run.
         input_name: name of the input.
         input_shape: batch, channels, height, width; None where the graph leaves it open.
@@ -46,6 +49,7 @@ class Session:
     """
 
     path: Path
+    sha256: str
     provider: str
     input_name: str
     input_shape: tuple[int | None, ...]
@@ -94,6 +98,7 @@ def open_session(
     shape = tuple(side if isinstance(side, int) and side > 0 else None for side in inputs[0].shape)
     opened = Session(
         path=path,
+        sha256=_sha256(path),
         provider=runtime.get_providers()[0],
         input_name=inputs[0].name,
         input_shape=shape,
@@ -107,6 +112,21 @@ def open_session(
     if device == "cuda" and provider != CUDA:
         raise DeviceUnavailable(_no_cuda(path, provider))
     return opened
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_device(device: Device) -> str:
+    """The provider that networks get on this machine, found by running a tiny one.
+
+    Raises:
+        DeviceUnavailable: `device` is cuda and it would be another.
+    """
+    with as_file(files("pose_core") / "probe.onnx") as probe:
+        return open_session(probe, device).provider
 
 
 def _open_runtime(path: Path, device: Device, threads: int) -> ort.InferenceSession:

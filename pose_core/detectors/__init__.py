@@ -38,8 +38,8 @@ def load_detector(
         DeviceUnavailable: see `open_session`.
     """
     if name_or_path == WHOLE_IMAGE:
-        return Detector(WHOLE_IMAGE, threshold=0.0, provider="", detect=whole_image.detect)
-    path = resolve(name_or_path, choices=detector_names())
+        return Detector(WHOLE_IMAGE, threshold=0.0, provider="", sha256="", detect=whole_image.detect)
+    path = resolve(name_or_path)
     row = WEIGHTS.get(name_or_path) or row_of(path)
     session = open_session(path, device, threads)
     architecture = session.metadata.get("skelmap.architecture") or (row.architecture if row else guess(session))
@@ -50,6 +50,7 @@ def load_detector(
         name=name_or_path if name_or_path in WEIGHTS else path.stem,
         threshold=row.default_threshold if row else DEFAULT_THRESHOLD,
         provider=session.provider,
+        sha256=session.sha256,
         detect=partial(ARCHITECTURES[architecture], session, spec),
     )
 

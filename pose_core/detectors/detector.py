@@ -50,12 +50,14 @@ class Detector:
         name: what the user called it.
         threshold: score above which a box counts when the caller names none.
         provider: onnxruntime's name of what computes; empty for a detector without a network.
+        sha256: of the network's file; empty for a detector without a network.
         detect: photo, threshold and timer in, people out, best first.
     """
 
     name: str
     threshold: float
     provider: str
+    sha256: str
     detect: Callable[[Image, float, Timer], list[PersonBox]]
 
 

@@ -81,7 +81,9 @@ def known(points: Points) -> Points | None:
     return points if points[:, 2].any() else None
 
 
-def _split_body_25(points: Float64[np.ndarray, "25 3"]) -> tuple[Points | None, Points | None]:
+def _split_body_25(
+    points: Float64[np.ndarray, "25 3"],
+) -> tuple[Float64[np.ndarray, "18 3"] | None, Float64[np.ndarray, "6 3"] | None]:
     """OpenPose-18 body and feet of a BODY_25 body; its mid-hip follows from the hips and is dropped."""
     order = np.array(BODY_25)
     both = np.zeros((24, 3))
@@ -89,7 +91,7 @@ def _split_body_25(points: Float64[np.ndarray, "25 3"]) -> tuple[Points | None, 
     return known(both[:18]), known(both[18:])
 
 
-def _with_pupils(face: Points | None, body: Points | None) -> Points | None:
+def _with_pupils(face: Points | None, body: Float64[np.ndarray, "18 3"] | None) -> Float64[np.ndarray, "70 3"] | None:
     """The face as 70 points: OpenPose's last two are the pupils, for which the body's eyes stand in."""
     if face is None or len(face) == 70:
         return face

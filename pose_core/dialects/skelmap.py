@@ -66,14 +66,14 @@ def _read_person(person: Object, field: str) -> OpenPosePerson:
 
 
 def _without_unknown_parts(person: OpenPosePerson, keypoints: Float64[np.ndarray, "133 3"]) -> OpenPosePerson:
-    """The person without the parts that no score vouches for; the pupils alone do not make a face."""
+    """The person without the parts whose rows are all 0, 0, 0."""
     return replace(
         person,
-        body=person.body if keypoints[BODY, 2].any() else None,
-        feet=person.feet if keypoints[FEET, 2].any() else None,
-        face=person.face if keypoints[FACE, 2].any() else None,
-        left_hand=person.left_hand if keypoints[LEFT_HAND, 2].any() else None,
-        right_hand=person.right_hand if keypoints[RIGHT_HAND, 2].any() else None,
+        body=person.body if keypoints[BODY].any() else None,
+        feet=person.feet if keypoints[FEET].any() else None,
+        face=person.face if keypoints[FACE].any() else None,
+        left_hand=person.left_hand if keypoints[LEFT_HAND].any() else None,
+        right_hand=person.right_hand if keypoints[RIGHT_HAND].any() else None,
     )
 
 

@@ -38,12 +38,14 @@ class Estimator:
         name: what the user called it.
         threshold: score from which a point shows when the caller names none.
         provider: onnxruntime's name of what computes.
+        sha256: of the network's file.
         estimate: photo, boxes and timer in, keypoints of everybody out.
     """
 
     name: str
     threshold: float
     provider: str
+    sha256: str
     estimate: Callable[[Image, Sequence[PersonBox], Timer], PeopleKeypoints]
 
 
@@ -58,7 +60,7 @@ def load_estimator(name_or_path: str, device: Device = "auto", threads: int = 0)
         ModelError: a file that is no estimator we know.
         DeviceUnavailable: see `open_session`.
     """
-    path = resolve(name_or_path, choices=ESTIMATORS)
+    path = resolve(name_or_path)
     row = WEIGHTS.get(name_or_path) or row_of(path)
     known = ESTIMATORS.get(row.name) if row else None
     hint = (known or EstimatorSpec()).input_size
@@ -70,6 +72,7 @@ def load_estimator(name_or_path: str, device: Device = "auto", threads: int = 0)
         name=name_or_path if name_or_path in ESTIMATORS else path.stem,
         threshold=spec.threshold,
         provider=session.provider,
+        sha256=session.sha256,
         estimate=partial(estimate, session, spec),
     )
 

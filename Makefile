@@ -1,0 +1,55 @@
+# Everything a developer and CI run. `make serve` and `make test` work on a fresh machine with Python 3.11 or later.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check lint types imports unit format bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+
+serve: $(VENV)/.serve ## Build the environment and serve on HOST:PORT (127.0.0.1:8000)
+	$(BIN)/skelmap serve --host $(HOST) --port $(PORT)
+
+test: lint types imports unit ## Everything CI runs: format and lint, types, import rules, tests
+
+check: test ## The same under another name
+
+lint: $(VENV)/.test ## Formatting and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.test ## Strict types
+	$(BIN)/mypy
+
+imports: $(VENV)/.test ## Who may import whom
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.test ## Tests
+	$(BIN)/pytest -n auto
+
+format: $(VENV)/.test ## Rewrite files in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test ## Ratios against the peers, from one run on this machine
+	$(INSTALL) --no-deps rtmlib==0.0.16
+	$(BIN)/python benchmarks/stages.py
+	$(BIN)/python benchmarks/people.py
+
+clean: ## Remove the environment and every cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(VENV)/.serve: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable '.[cpu]'
+	touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable '.[cpu,train,test]'
+	touch $@ $(VENV)/.serve

@@ -1,0 +1,113 @@
+"""Reading requests: a photo and its parameters from multipart, raw image or JSON bodies; JSON documents."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from app.images import ImageLimits, decode_base64
+from pose_core.errors import InvalidImage, InvalidInput, UnsupportedImage
+
+BODY_KINDS = ("multipart/form-data", "image/*", "application/octet-stream", "application/json")
+MAX_FIELDS = 40
+MAX_FIELD_BYTES = 64 * 1024
+
+
+async def read_photo(request: Request, limits: ImageLimits) -> tuple[bytes, dict[str, Any]]:
+    """The bytes of the photo and the parameters of query and body.
+
+    Raises:
+        InvalidInput: no photo, more than one, or a parameter given twice.
+        UnsupportedImage: a body of another kind.
+        HTTPException: 400 for malformed multipart.
+    """
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    parameters = query_parameters(request)
+    if kind == "multipart/form-data":
+        data, fields = await _read_form(request)
+    elif kind == "application/json":
+        document = await read_json(request)
+        if not isinstance(document, dict):
+            raise InvalidInput(f"expected a JSON object, got {type(document).__name__}", field="body")
+        data, fields = _take_base64(document, limits)
+    elif kind.startswith("image/") or kind in {"application/octet-stream", "application/x-www-form-urlencoded", ""}:
+        # curl --data-binary calls everything a form unless told otherwise
+        data, fields = await request.body(), {}
+    else:
+        raise UnsupportedImage(f"unsupported Content-Type {kind!r}", field="body", choices=BODY_KINDS)
+    if not data:
+        raise InvalidImage("no image: the body is empty", field="image")
+    return data, merge(parameters, fields)
+
+
+async def read_document(request: Request) -> tuple[object, dict[str, Any]]:
+    """A pose document as the JSON body and the parameters of the query.
+
+    Raises:
+        HTTPException: 400 for a body that is not JSON.
+    """
+    return await read_json(request), query_parameters(request)
+
+
+async def read_json(request: Request) -> object:
+    """The body as JSON values.
+
+    Raises:
+        HTTPException: 400 where it is not JSON.
+    """
+    try:
+        return orjson.loads(await request.body())
+    except orjson.JSONDecodeError as error:
+        raise HTTPException(400, f"the body is not JSON: {error}") from error
+
+
+def query_parameters(request: Request) -> dict[str, Any]:
+    """Query parameters.
+
+    Raises:
+        InvalidInput: one was given twice.
+    """
+    return _once(request.query_params.multi_items())
+
+
+def merge(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Both together.
+
+    Raises:
+        InvalidInput: one parameter was given in both.
+    """
+    for name in other:
+        if name in one:
+            raise InvalidInput("given in the query and in the body", field=name)
+    return {**one, **other}
+
+
+def _once(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in items]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInput("given more than once; lists are written with commas", field=name)
+    return dict(items)
+
+
+async def _read_form(request: Request) -> tuple[bytes, dict[str, Any]]:
+    async with request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
+        fields = _once(form.multi_items())
+        upload = fields.pop("image", None)
+        misplaced = [name for name, value in fields.items() if isinstance(value, UploadFile)]
+        if misplaced:
+            raise InvalidInput("is a file; the photo belongs into the field 'image'", field=misplaced[0])
+        if not isinstance(upload, UploadFile):
+            seen = "no such field" if upload is None else "a text field"
+            raise InvalidImage(f"expected the photo as the file field 'image', got {seen}", field="image")
+        return await upload.read(), fields
+
+
+def _take_base64(document: dict[str, Any], limits: ImageLimits) -> tuple[bytes, dict[str, Any]]:
+    image = document.pop("image", None)
+    if not isinstance(image, str):
+        raise InvalidImage(f"expected base64 text or a data URL, got {type(image).__name__}", field="image")
+    return decode_base64(image, limits), document

@@ -1,0 +1,69 @@
+"""Files on the command line: which photos are meant, and where results go."""
+
+import glob
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pose_core.errors import InvalidInput
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One photo and the path of its results, without extension."""
+
+    photo: Path
+    stem: Path
+
+
+def find_photos(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
+    """Photos named by files, folders (searched whole) and globs: each with its name below the folder.
+
+    Raises:
+        InvalidInput: a pattern that names nothing.
+    """
+    found: dict[Path, Path] = {}
+    for pattern in patterns:
+        path = Path(pattern)
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in PHOTO_SUFFIXES)
+            matches = [(file, file.relative_to(path)) for file in inside]
+        elif path.is_file():
+            matches = [(path, Path(path.name))]
+        else:
+            named = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207 - ~ and absolute
+            matches = [(file, Path(file.name)) for file in named if file.is_file()]
+        if not matches:
+            raise InvalidInput(f"{pattern!r} names no photo ({', '.join(PHOTO_SUFFIXES)})", field="PHOTO")
+        found.update(matches)
+    return list(found.items())
+
+
+def plan(photos: Sequence[tuple[Path, Path]], folder: Path) -> list[Job]:
+    """Where the results of each photo go: its name without extension, or with it where two photos share the rest."""
+    shared = Counter(name.with_suffix("") for _, name in photos)
+    twice = Counter(name for _, name in photos)
+    jobs = []
+    for number, (photo, name) in enumerate(photos):
+        stem = (
+            name.with_suffix("") if shared[name.with_suffix("")] == 1 else name.with_name(name.name.replace(".", "_"))
+        )
+        if twice[name] > 1:
+            stem = stem.with_name(f"{stem.name}_{number}")
+        jobs.append(Job(photo, folder / stem))
+    return jobs
+
+
+def result_path(job: Job, extension: str) -> Path:
+    """Path of one result.
+
+    Raises:
+        InvalidInput: it would overwrite the photo itself.
+    """
+    path = job.stem.with_name(f"{job.stem.name}.{extension}")
+    if path.exists() and path.samefile(job.photo):
+        raise InvalidInput(f"{path} would overwrite the photo; choose another folder", field="-o")
+    return path

@@ -1,0 +1,53 @@
+"""`skelmap models`: what there is, getting it, checking it."""
+
+from typing import Annotated
+
+import typer
+
+from pose_core.errors import PoseError
+from pose_core.weights import WEIGHTS, cache_folder, installed, pull, verify
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `skelmap models list`.")]
+
+
+def build() -> typer.Typer:
+    """The group with its subcommands."""
+    group = typer.Typer(no_args_is_help=True, help="List, download and check official weights.")
+    group.command("list")(list_models)
+    group.command("pull")(pull_models)
+    group.command("verify")(verify_models)
+    return group
+
+
+def list_models() -> None:
+    """Every official model: what it is, its terms, and where its file lies."""
+    files = installed()
+    for name, row in WEIGHTS.items():
+        size = f"{row.input_size[0]}x{row.input_size[1]}"
+        typer.echo(f"{name:24} {row.role:9} {size:8} {row.code_licence:11} {files[name] or 'not installed'}")
+    typer.echo(f"\nTerms of the training data: {'; '.join(dict.fromkeys(row.data_terms for row in WEIGHTS.values()))}")
+    typer.echo(f"Folder: {cache_folder()}")
+
+
+def pull_models(names: Names) -> None:
+    """Download models and verify them."""
+    for name in names:
+        typer.echo(f"{name}: {pull(name)}")
+
+
+def verify_models(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None) -> None:
+    """Compare files with the hashes on record; without names, all that are installed."""
+    chosen = names or [name for name, path in installed().items() if path]
+    failed = False
+    for name in chosen:
+        try:
+            found = verify(name)
+        except PoseError as error:
+            failed = True
+            typer.echo(f"{name}: {error}", err=True)
+        else:
+            typer.echo(f"{name}: {found.sha256} agrees with the {found.compared_with}, {found.path}")
+    if failed:
+        raise typer.Exit(1)
+    if not chosen:
+        typer.echo("no official model is installed; see skelmap models list")

@@ -1,0 +1,35 @@
+"""What routes ask for, as annotated types."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.engine import Engine
+from app.models import ModelStore
+from app.service import PoseService
+from app.settings import Settings
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _models(request: Request) -> ModelStore:
+    models: ModelStore = request.app.state.models
+    return models
+
+
+def _engine(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+def _service(request: Request) -> PoseService:
+    return PoseService(_models(request), _settings(request))
+
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+ModelsDep = Annotated[ModelStore, Depends(_models)]
+EngineDep = Annotated[Engine, Depends(_engine)]
+ServiceDep = Annotated[PoseService, Depends(_service)]

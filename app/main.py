@@ -1,0 +1,78 @@
+"""The web application: settings in, ASGI app out."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from app import __version__, problems
+from app.engine import Engine
+from app.middleware import BodyLimit, RequestId
+from app.models import ModelStore
+from app.protocols import PROTOCOLS
+from app.settings import Settings
+from pose_core.errors import WeightsMissing
+from pose_core.session import check_device
+
+logger = logging.getLogger("skelmap")
+
+_BASE64_GROWTH = 1.4
+_FIELDS_BYTES = 1 << 20
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The server with these settings, or with those of the environment.
+
+    The default models are loaded at start. Missing weights leave the server running, not ready, saying what to pull;
+    a device that is not there or a broken file stops it.
+
+    Raises at start-up:
+        DeviceUnavailable: `device` is cuda and the networks would run on the CPU.
+        ModelError: a model file that cannot be used.
+    """
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.engine = Engine(settings.workers, settings.max_queue)
+        app.state.readiness = load_defaults(app.state.models, settings)
+        yield
+        app.state.engine.close()
+
+    app = FastAPI(
+        title="Skelmap",
+        version=__version__,
+        description="A photo in, 133 whole-body keypoints and a ControlNet skeleton map out.",
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.models = ModelStore(settings)
+    app.add_middleware(BodyLimit, max_bytes=int(settings.max_bytes * _BASE64_GROWTH) + _FIELDS_BYTES)
+    app.add_middleware(RequestId)
+    problems.install(app)
+    for router in PROTOCOLS.values():
+        app.include_router(router)
+    return app
+
+
+def load_defaults(models: ModelStore, settings: Settings) -> dict[str, Any]:
+    """Load the default models; the body of /readyz.
+
+    Raises:
+        DeviceUnavailable: the settings' device is not there.
+        ModelError: a model file that cannot be used.
+    """
+    check_device(settings.device)
+    try:
+        pipeline = models.pipeline()
+    except WeightsMissing as error:
+        logger.warning("not ready: %s", error)
+        return {"ready": False, "reason": str(error)}
+    return {
+        "ready": True,
+        "estimator": pipeline.estimator.name,
+        "detector": pipeline.detector.name,
+        "provider": pipeline.estimator.provider,
+    }

@@ -1,0 +1,88 @@
+"""The networks of one server: loaded once, shared by all requests, the least used one dropped when there are many."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from app.settings import Settings
+from pose_core.detectors import WHOLE_IMAGE, Detector, detector_names, load_detector
+from pose_core.errors import InvalidInput, UnknownChoice
+from pose_core.estimators import ESTIMATORS, Estimator, load_estimator
+from pose_core.pipeline import Pipeline
+from pose_core.weights import installed
+
+Network = TypeVar("Network", Estimator, Detector)
+
+
+class ModelStore:
+    """Loads networks by name on first use; a request may name what is installed, never a path."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loaded: OrderedDict[str, Estimator | Detector] = OrderedDict()
+        self._lock = Lock()
+
+    def pipeline(self, estimator: str | None = None, detector: str | None = None) -> Pipeline:
+        """Detector and estimator by name; None for the default.
+
+        Raises:
+            UnknownChoice: a name that does not exist.
+            InvalidInput: a name that exists but is not installed here.
+            WeightsMissing: the default is not installed.
+            ModelError: a file that cannot be used.
+        """
+        return Pipeline(self._detector(detector), self._estimator(estimator))
+
+    def _estimator(self, name: str | None) -> Estimator:
+        settings = self._settings
+        wanted = self._choose("estimator", name, settings.estimator, self.estimator_names())
+        return self._get(f"estimator {wanted}", lambda: load_estimator(wanted, settings.device, settings.threads))
+
+    def _detector(self, name: str | None) -> Detector:
+        settings = self._settings
+        wanted = self._choose("detector", name, settings.detector, self.detector_names())
+        return self._get(
+            f"detector {wanted}",
+            lambda: load_detector(wanted, settings.device, settings.threads, settings.detector_channels),
+        )
+
+    def estimator_names(self) -> list[str]:
+        """What a request may ask for."""
+        return [Path(self._settings.estimator).stem, *_installed(ESTIMATORS)]
+
+    def detector_names(self) -> list[str]:
+        """What a request may ask for."""
+        return [Path(self._settings.detector).stem, WHOLE_IMAGE, *_installed(detector_names())]
+
+    def loaded(self) -> dict[str, str]:
+        """Name and sha256 of each network in memory."""
+        return {network.name: network.sha256 for network in list(self._loaded.values())}
+
+    def _choose(self, field: str, name: str | None, default: str, usable: list[str]) -> str:
+        if name is None or name in {default, Path(default).stem}:
+            return default
+        if name in usable:
+            return name
+        if name in ESTIMATORS or name in detector_names():
+            raise InvalidInput(
+                f"{name!r} is not installed here; its owner can run: skelmap models pull {name}",
+                field=field,
+                choices=dict.fromkeys(usable),
+            )
+        raise UnknownChoice(field, name, dict.fromkeys(usable))
+
+    def _get(self, key: str, load: Callable[[], Network]) -> Network:
+        with self._lock:  # two requests for a network that is not there yet must not load it twice
+            network = self._loaded.get(key) or load()
+            self._loaded[key] = network
+            self._loaded.move_to_end(key)
+            while len(self._loaded) > self._settings.max_loaded_models:
+                self._loaded.popitem(last=False)
+        return network  # type: ignore[return-value]  # the key names the kind
+
+
+def _installed(names: Iterable[str]) -> list[str]:
+    files = installed()
+    return [name for name in names if files.get(name)]

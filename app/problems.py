@@ -1,0 +1,129 @@
+"""Errors as RFC 9457 problem documents: the only place that knows which error is which status."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from app.engine import Overloaded
+from pose_core.errors import (
+    ImageTooLarge,
+    InvalidInput,
+    ModelError,
+    PoseError,
+    UnsupportedImage,
+    WeightsMissing,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: dict[type[Exception], tuple[int, str]] = {
+    ImageTooLarge: (413, "Image too large"),
+    UnsupportedImage: (415, "Unsupported image format"),
+    InvalidInput: (422, "Invalid input"),
+    WeightsMissing: (503, "Model not installed"),
+    ModelError: (500, "Model failed"),
+    PoseError: (500, "Estimation failed"),
+}
+"""Status and title of each error; a derived class not listed answers as its base."""
+
+logger = logging.getLogger("skelmap")
+
+Problem = Mapping[str, Any]
+
+
+def problem_response(
+    request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **extra: object
+) -> Response:
+    """A problem document; `extra` are its extension members."""
+    request_id = request.scope.get("request_id", "")
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "request_id": request_id,
+        **extra,
+    }
+    return Response(orjson.dumps(body), status, {**(headers or {}), "X-Request-ID": request_id}, media_type=MEDIA_TYPE)
+
+
+def describe(error: Mapping[str, Any]) -> Problem:
+    """One finding of pydantic as field, message, the value seen and the valid choices."""
+    context = error.get("ctx") or {}
+    location = [str(step) for step in error["loc"] if step not in {"body", "query"}]
+    field = context.get("field") or _dotted(location)
+    finding: dict[str, Any] = {"field": field, "message": error["msg"].removeprefix("Value error, ")}
+    if error["type"] == "extra_forbidden":
+        finding["message"] = "unknown parameter"
+    if isinstance(error.get("input"), str | int | float | bool | None) and error["type"] != "conflict":
+        finding["value"] = _shorten(error["input"])
+    if "expected" in context:
+        finding["message"] = f"valid: {context['expected']}"
+    return finding
+
+
+def _dotted(location: Sequence[str]) -> str:
+    """`boxes[0][2]` for ("boxes", "0", "2")."""
+    return "".join(f"[{step}]" if step.isdigit() else step if i == 0 else f".{step}" for i, step in enumerate(location))
+
+
+def _shorten(value: object) -> object:
+    return value[:97] + "..." if isinstance(value, str) and len(value) > 100 else value
+
+
+async def on_validation_error(request: Request, error: Exception) -> Response:
+    """422 with every finding."""
+    assert isinstance(error, ValidationError | RequestValidationError)
+    findings = [describe(finding) for finding in error.errors()]
+    detail = "; ".join(f"{finding['field']}: {finding['message']}" for finding in findings)
+    return problem_response(request, 422, "Invalid parameters", detail, errors=findings)
+
+
+async def on_pose_error(request: Request, error: Exception) -> Response:
+    """The status of the nearest listed base class."""
+    status, title = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
+    if isinstance(error, InvalidInput):
+        finding: dict[str, Any] = {"field": error.field, "message": str(error)}
+        if error.choices:
+            finding["choices"] = error.choices
+        return problem_response(request, status, title, str(error), errors=[finding])
+    if status == 500:
+        logger.error("%s %s: %s", request.method, request.url.path, error)
+        return problem_response(request, status, title, "the server's log has the reason under this request_id")
+    return problem_response(request, status, title, str(error))
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Errors of the framework: unknown path, wrong method, malformed multipart."""
+    assert isinstance(error, HTTPException)
+    return problem_response(request, error.status_code, str(error.detail), str(error.detail), error.headers)
+
+
+async def on_overload(request: Request, error: Exception) -> Response:
+    """503 with the time to come back."""
+    assert isinstance(error, Overloaded)
+    return problem_response(request, 503, "Overloaded", str(error), {"Retry-After": str(error.retry_after_s)})
+
+
+async def on_unexpected(request: Request, error: Exception) -> Response:
+    """500 without the detail, which only the log gets."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem_response(request, 500, "Internal error", "the server's log has the reason under this request_id")
+
+
+def install(app: FastAPI) -> None:
+    """Register every handler."""
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(ValidationError, on_validation_error)
+    app.add_exception_handler(PoseError, on_pose_error)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(Overloaded, on_overload)
+    app.add_exception_handler(Exception, on_unexpected)

@@ -1,0 +1,120 @@
+"""From the bytes of a photo to an answer, and from a pose document to a map: all the work of a request, blocking.
+
+The server calls it from worker threads, the command line directly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.answer import Answer
+from app.images import decode_image, encode_png
+from app.models import ModelStore
+from app.parameters import CanvasParameters, ConvertParameters, PoseParameters, RenderParameters
+from app.settings import Settings
+from pose_core.dialects import DIALECTS, read_scene
+from pose_core.errors import InvalidInput
+from pose_core.geometry import place
+from pose_core.legacy import LEGACY_RESIZES
+from pose_core.openpose import (
+    DEFAULT_THRESHOLD,
+    OpenPosePerson,
+    OpenPoseScene,
+    keep_parts,
+    openpose_people,
+    place_people,
+)
+from pose_core.renderers import render_map, render_svg
+from pose_core.styles import STYLES
+from pose_core.timing import Timer
+from pose_core.types import Image, Size
+
+
+@dataclass(frozen=True, slots=True)
+class PoseService:
+    """Answers requests with the networks of a store."""
+
+    models: ModelStore
+    settings: Settings
+
+    def answer(self, data: bytes, parameters: PoseParameters, timer: Timer) -> Answer:
+        """Decode a photo and estimate everybody in it.
+
+        Raises:
+            PoseError: see `decode_image`, `ModelStore.pipeline` and `Pipeline.estimate_poses`.
+        """
+        with timer("decode"):
+            photo = decode_image(data, self.settings.image_limits)
+        return self.answer_photo(photo, parameters, timer)
+
+    def answer_photo(self, photo: Image, parameters: PoseParameters, timer: Timer) -> Answer:
+        """Estimate everybody in a decoded photo."""
+        canvas = self._canvas(parameters, Size.of(photo))
+        finish = None
+        if parameters.legacy_resize and parameters.resolution:
+            legacy, resolution, original = LEGACY_RESIZES[parameters.legacy_resize], parameters.resolution, photo
+            photo = legacy.before(photo, resolution)
+            canvas = Size.of(photo)
+            finish = lambda drawn: legacy.after(drawn, original, resolution)  # noqa: E731 - closes over this request
+        pipeline = self.models.pipeline(parameters.estimator, parameters.detector)
+        estimate = pipeline.estimate_poses(photo, parameters.people_request(self.settings.max_people), timer)
+        placement = place(Size.of(photo), canvas, parameters.fit)
+        people = openpose_people(estimate.keypoints, [pose.box for pose in estimate.poses])
+        shown = [keep_parts(person, parameters.parts) for person in people]
+        return Answer(
+            photo=photo,
+            poses=estimate.poses,
+            scene=place_people(shown, placement, canvas),
+            placement=placement,
+            threshold=_threshold(parameters, pipeline.estimator.threshold),
+            style=parameters.style,
+            dialect=parameters.dialect,
+            include_map="map" in parameters.include,
+            finish=finish,
+            estimator=pipeline.estimator.name,
+            detector="" if parameters.boxes else pipeline.detector.name,
+            provider=pipeline.estimator.provider,
+            warnings=estimate.warnings,
+            timer=timer,
+        )
+
+    def render(self, document: object, parameters: RenderParameters) -> bytes:
+        """Draw a pose document: PNG or SVG.
+
+        Raises:
+            InvalidPoseData: the document cannot be read.
+        """
+        scene = self._scene(document, parameters)
+        shapes = STYLES[parameters.style](scene, _threshold(parameters, DEFAULT_THRESHOLD))
+        if parameters.format == "svg":
+            return render_svg(shapes, scene.size).encode()
+        return encode_png(render_map(shapes, scene.size))
+
+    def convert(self, document: object, parameters: ConvertParameters) -> Mapping[str, object] | list[object]:
+        """Write a pose document in another dialect, in the pixels of the asked-for canvas.
+
+        Raises:
+            InvalidPoseData: the document cannot be read.
+        """
+        scene = self._scene(document, parameters)
+        return DIALECTS[parameters.dialect].write(scene, _threshold(parameters, DEFAULT_THRESHOLD))
+
+    def _scene(self, document: object, parameters: RenderParameters) -> OpenPoseScene:
+        scene = read_scene(document, dialect=parameters.source_dialect, size=parameters.canvas, frame=parameters.frame)
+        canvas = self._canvas(parameters, scene.size)
+        shown: list[OpenPosePerson] = [keep_parts(person, parameters.parts) for person in scene.people]
+        return place_people(shown, place(scene.size, canvas, parameters.fit), canvas)
+
+    def _canvas(self, parameters: CanvasParameters, photo: Size) -> Size:
+        canvas = parameters.canvas_size(photo)
+        if canvas.width * canvas.height > self.settings.max_canvas_pixels:
+            field = next((name for name in ("resolution", "width", "height") if getattr(parameters, name)), "image")
+            raise InvalidInput(
+                f"the map would be {canvas.width}x{canvas.height} pixels; at most {self.settings.max_canvas_pixels} "
+                "are allowed, ask for a smaller resolution",
+                field=field,
+            )
+        return canvas
+
+
+def _threshold(parameters: CanvasParameters, default: float) -> float:
+    return default if parameters.keypoint_threshold is None else parameters.keypoint_threshold

@@ -1,0 +1,1 @@
+"""From a teacher to a served network: models, methods, data, the training loop and the ONNX export."""
