@@ -8,7 +8,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-class Overloaded(Exception):  # noqa: N818 - named by what it says
+class Overloaded(Exception):
     """All threads are busy and the queue is full.
 
     Attributes:

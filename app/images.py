@@ -14,6 +14,7 @@ import binascii
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
@@ -215,16 +216,17 @@ def _read_jpeg(data: bytes) -> _Parts:
 
 
 def _decode_jpeg(parts: _Parts) -> Image:
-    """Through libjpeg-turbo's own interface, or Pillow for what that refuses: CMYK and slightly damaged files.
+    """Through libjpeg-turbo's own interface; Pillow for inks, where it rounds better, and for slightly damaged files.
 
     Both use the same library and give the same pixels. The buffer bounds what a lying header could make it write.
     """
     buffer = np.empty((parts.size.height, parts.size.width, 3), np.uint8)
-    try:
-        pixels: Image = simplejpeg.decode_jpeg(parts.pixels, "RGB", buffer=buffer)
-    except ValueError:
-        return _pillow_pixels(JpegImageFile(BytesIO(parts.pixels)), parts.size)
-    return pixels
+    with suppress(ValueError):
+        colours = simplejpeg.decode_jpeg_header(parts.pixels)[2]
+        if colours not in {"CMYK", "YCCK"}:
+            pixels: Image = simplejpeg.decode_jpeg(parts.pixels, "RGB", buffer=buffer)
+            return pixels
+    return _pillow_pixels(JpegImageFile(BytesIO(parts.pixels)), parts.size)
 
 
 # PNG (W3C, third edition)
@@ -246,10 +248,13 @@ def _png_chunks(data: bytes) -> Iterator[_Piece]:
 def _read_png(data: bytes) -> _Parts:
     """Keeps what libpng needs for the pixels; the animation chunks go too, which leaves the first picture."""
     chunks = _collect(_png_chunks(data))
-    if chunks[0].kind != b"IHDR" or chunks[-1].end > len(data):
-        raise InvalidImage("truncated or damaged PNG file", field="image")
-    width, height = struct.unpack_from(">II", data, 16)
     kept = [piece for piece in chunks if piece.kind in _PNG_PIXELS]
+    kinds = [piece.kind for piece in kept]
+    if kinds[0] != b"IHDR" or b"IDAT" not in kinds or chunks[-1].end > len(data):
+        raise InvalidImage("truncated or damaged PNG file", field="image")
+    width, height, _, colour_type = struct.unpack_from(">IIBB", data, 16)
+    if colour_type == 3 and b"PLTE" not in kinds:
+        raise InvalidImage("damaged PNG file: no palette", field="image")
     for piece in kept:
         (stored,) = struct.unpack_from(">I", data, piece.end - 4)
         if isal_zlib.crc32(data[piece.start + 4 : piece.end - 4]) != stored:

@@ -1,4 +1,7 @@
-"""Around every request: an id, and an end to bodies that are too large. Pure ASGI, so that streaming stays streaming."""
+"""Around every request: an id, and an end to bodies that are too large.
+
+Pure ASGI, so that bodies stream through.
+"""
 
 import re
 import uuid
@@ -19,6 +22,7 @@ class RequestId:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -33,7 +37,7 @@ class RequestId:
         await self.app(scope, receive, send_with_id)
 
 
-class BodyTooLarge(Exception):  # noqa: N818 - named by what it says
+class BodyTooLarge(Exception):
     """The body grew over the limit while it was being read."""
 
 
@@ -45,6 +49,7 @@ class BodyLimit:
         self.max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -22,7 +22,7 @@ class PoseError(Exception):
     """Base of everything this package raises on purpose."""
 
 
-class InvalidInput(PoseError, ValueError):  # noqa: N818 - named by what it says, as in the tree above
+class InvalidInput(PoseError, ValueError):
     """A value that cannot be used.
 
     Attributes:

@@ -61,9 +61,7 @@ def crop_matrix(region: CropRegion, input_size: Size, rotation_deg: float = 0.0)
     angle = np.deg2rad(rotation_deg)
     half = region.width / 2
     center = np.array([region.center_x, region.center_y], np.float32)
-    above = (np.array([region.center_x, region.center_y]) + [half * np.sin(angle), -half * np.cos(angle)]).astype(
-        np.float32
-    )
+    above = np.array([region.center_x + half * np.sin(angle), region.center_y - half * np.cos(angle)], np.float32)
     crop_center = np.array([input_size.width / 2, input_size.height / 2], np.float32)
     crop_above = (crop_center - [0, input_size.width / 2]).astype(np.float32)
     photo = np.stack([center, above, _third_corner(center, above)])

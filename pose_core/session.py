@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnxruntime as ort
 from jaxtyping import Float, Float32
 
 from pose_core.errors import DeviceUnavailable, ModelError
+
+try:
+    import onnxruntime as ort
+except ImportError as error:
+    raise ImportError("no onnxruntime: install skelmap[cpu], or skelmap[gpu] for CUDA") from error
 
 Device = Literal["auto", "cpu", "cuda"]
 """`auto` takes CUDA where it works and says which it took; `cuda` refuses to run on anything else."""
@@ -150,9 +154,9 @@ def _open_runtime(path: Path, device: Device, threads: int) -> ort.InferenceSess
 def _no_cuda(path: Path, provider: str) -> str:
     built_for = ", ".join(ort.get_available_providers())
     return (
-        f"device=cuda was asked for but {path.name} would run on {provider}: this onnxruntime {ort.__version__} is built "
-        f"for {built_for} and no usable CUDA was found. Install the extra skelmap[gpu] without onnxruntime beside it, "
-        "and an NVIDIA driver for CUDA 13; or choose device=cpu"
+        f"device=cuda was asked for but {path.name} would run on {provider}: this onnxruntime {ort.__version__} is "
+        f"built for {built_for} and no usable CUDA was found. Install the extra skelmap[gpu] without onnxruntime "
+        "beside it, and an NVIDIA driver for CUDA 13; or choose device=cpu"
     )
 
 

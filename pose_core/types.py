@@ -82,4 +82,5 @@ class SkeletonMap:
     @property
     def rgb(self) -> Image:
         """The map as an RGB image."""
-        return self.palette[self.indices]
+        image: Image = self.palette[self.indices]
+        return image

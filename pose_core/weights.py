@@ -1,43 +1,20 @@
-"""The public weights: what they are, whose they are, and how a file gets here whole.
+"""The public weights: what they are, whose they are, and where their files lie.
 
-A name of `WEIGHTS` and the path of a local `.onnx` file are equally good everywhere. Only `pull` contacts a server.
-
-Trust: the table holds a sha256 where at least two independent public repositories pin the same one. Elsewhere the
-first download is trusted: its sha256 is written down, and every later file has to match it.
-
-What lies in the cache folder for a row whose `file_name` is F:
-
-    F              the ONNX file; it only ever appears complete and verified
-    F.sha256       sha256 of the first download, readable by `sha256sum -c`; only where the table has none
-    F.part         what has arrived so far (of the zip, where it comes as one)
-    F.part.etag    which version of the file the server said that is; without it nothing is resumed
-    F.lock         held by the process that pulls
+A name of `WEIGHTS` and the path of a local `.onnx` file are equally good everywhere. Nothing here contacts a server;
+`pose_core.pull` does.
 """
 
-import fcntl
-import hashlib
 import os
 import re
-import shutil
-import time
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from email.message import Message
 from functools import partial
-from http.client import HTTPException, HTTPResponse
-from itertools import count
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, Literal
-from urllib.error import HTTPError
+from pathlib import Path, PurePosixPath
+from typing import Literal
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from tqdm import tqdm
-
-from pose_core.errors import DownloadFailed, UnknownChoice, WeightsCorrupt, WeightsMissing
+from pose_core.errors import UnknownChoice, WeightsMissing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,19 +59,8 @@ class Weights:
         return urlsplit(self.url).path.endswith(".zip")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verified:
-    """What `verify` read from the disk, and which sha256 that was compared with."""
-
-    name: str
-    path: Path
-    size_bytes: int
-    sha256: str
-    compared_with: Literal["table", "first download", "nothing"]
-
-
-_HUB = "https://huggingface.co/"
-_DWPOSE_URL = f"{_HUB}yzd-v/DWPose/resolve/1a7144101628d69ee7a3768d1ee3a094070dc388/"
+HUB = "https://huggingface.co/"
+_DWPOSE_URL = f"{HUB}yzd-v/DWPose/resolve/1a7144101628d69ee7a3768d1ee3a094070dc388/"
 _RTMPOSE_URL = "https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/onnx_sdk/"
 _RTMW_URL = "https://download.openmmlab.com/mmpose/v1/projects/rtmw/onnx_sdk/"
 
@@ -225,7 +191,7 @@ def find(
     A known name is looked for in the cache folder and then, for rows from the Hugging Face hub, in the hub's cache.
     """
     row = WEIGHTS.get(os.fspath(name_or_path))
-    for place in _places(row, cache or cache_folder(environ), environ) if row else [Path(name_or_path)]:
+    for place in places(row, cache or cache_folder(environ), environ) if row else [Path(name_or_path)]:
         with suppress(OSError, RuntimeError):  # a name too long for any file, the home of an unknown user
             if (file := place.expanduser()).is_file():
                 return file
@@ -259,78 +225,6 @@ def installed(cache: Path | None = None, *, environ: Mapping[str, str] = os.envi
     return {name: find(name, cache, environ=environ) for name in WEIGHTS}
 
 
-def verify(name: str, cache: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Verified:
-    """Read the whole file of a known name and compare size and sha256; nothing is deleted.
-
-    Raises:
-        UnknownChoice: not a known name.
-        WeightsMissing: never pulled.
-        WeightsCorrupt: the file is not the expected one; `pull` replaces it.
-    """
-    row = _row(name)
-    return _check(row, resolve(name, cache, environ=environ), _record_of(row, cache or cache_folder(environ)))
-
-
-def pull(
-    name: str,
-    cache: Path | None = None,
-    *,
-    progress: bool = True,
-    timeout_s: float = 30.0,
-    attempts: int = 5,
-    pause_s: float = 1.0,
-    environ: Mapping[str, str] = os.environ,
-) -> Path:
-    """Bring the file of a known name here, or find that it already is, and verify it either way.
-
-    A damaged file in the cache folder is downloaded again; a damaged one in the hub's cache is left to its owner.
-    What an interrupted download left behind is continued. Several processes may pull the same name: one works, the
-    others wait for it.
-
-    Args:
-        name: a key of `WEIGHTS`.
-        cache: the folder to put it in; `cache_folder(environ)` if not given.
-        progress: show a bar on stderr.
-        timeout_s: how long a silent server is waited for.
-        attempts: connections made before giving up; only lost connections and servers in trouble are tried again.
-        pause_s: wait before the second attempt; doubles for every further one.
-        environ: honours SKELMAP_HOME, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT and HF_HUB_OFFLINE.
-
-    Raises:
-        UnknownChoice: not a known name.
-        DownloadFailed: forbidden by HF_HUB_OFFLINE, refused by the server, or no connection, or no room on the disk.
-        WeightsCorrupt: something else was delivered than expected; it is deleted.
-    """
-    row, folder = _row(name), cache or cache_folder(environ)
-    try:
-        if (present := _verified_place(row, folder, environ)) is not None:
-            return present
-        _refuse_offline(row, environ)
-        folder.mkdir(parents=True, exist_ok=True)
-        with _one_at_a_time(folder / f"{row.file_name}.lock"):
-            if (present := _verified_place(row, folder, environ)) is not None:
-                return present
-            part = folder / f"{row.file_name}.part"
-            size_bytes = None if row.is_archive else row.size_bytes
-            _download(
-                _Job(name, _address(row, environ), part, size_bytes, progress, timeout_s),
-                attempts=attempts,
-                pause_s=pause_s,
-            )
-            return _accept(row, part)
-    except OSError as error:
-        raise DownloadFailed(f"{name}: cannot use {folder}: {error}") from error
-
-
-# Where files are
-
-
-def _row(name: str) -> Weights:
-    if name not in WEIGHTS:
-        raise UnknownChoice("model", name, WEIGHTS)
-    return WEIGHTS[name]
-
-
 def _folder(environ: Mapping[str, str], variable: str) -> Path | None:
     """The folder that a variable names; None where it is empty or unset."""
     return Path(value).expanduser() if (value := environ.get(variable)) else None
@@ -340,303 +234,11 @@ def _hub_home(environ: Mapping[str, str]) -> Path:
     return _folder(environ, "HF_HOME") or Path("~/.cache/huggingface").expanduser()
 
 
-def _places(row: Weights, folder: Path, environ: Mapping[str, str]) -> list[Path]:
+def places(row: Weights, folder: Path, environ: Mapping[str, str]) -> list[Path]:
     """Where the file of a row may be, best place first."""
     places = [folder / row.file_name]
-    if match := re.fullmatch(rf"{re.escape(_HUB)}([^/]+)/([^/]+)/resolve/([^/]+)/(.+)", row.url):
+    if match := re.fullmatch(rf"{re.escape(HUB)}([^/]+)/([^/]+)/resolve/([^/]+)/(.+)", row.url):
         owner, repository, revision, file = match.groups()
         hub_cache = _folder(environ, "HF_HUB_CACHE") or _hub_home(environ) / "hub"
         places.append(hub_cache / f"models--{owner}--{repository}" / "snapshots" / revision / file)
     return places
-
-
-def _verified_place(row: Weights, folder: Path, environ: Mapping[str, str]) -> Path | None:
-    """The first place with an undamaged file."""
-    for place in _places(row, folder, environ):
-        if place.is_file():
-            with suppress(WeightsCorrupt):
-                return _check(row, place, _record_of(row, folder)).path
-    return None
-
-
-def _record_of(row: Weights, folder: Path) -> Path:
-    return folder / f"{row.file_name}.sha256"
-
-
-@contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
-    """Wait until nobody else, process or thread, holds the lock; a process that dies lets go of it."""
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-# Whether a file is the right one
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check(row: Weights, path: Path, record: Path) -> Verified:
-    size = path.stat().st_size
-    if row.size_bytes not in {None, size}:
-        raise WeightsCorrupt(f"{row.name}: {path} has {size} bytes, expected {row.size_bytes}")
-    recorded = record.read_text(errors="replace").partition(" ")[0] if row.sha256 is None and record.is_file() else None
-    expected, actual = row.sha256 or recorded, _sha256(path)
-    if expected not in {None, actual}:
-        since = f" (that of the first download, {record})" if row.sha256 is None else ""
-        raise WeightsCorrupt(f"{row.name}: {path} has sha256 {actual}, expected {expected}{since}")
-    compared_with: Literal["table", "first download", "nothing"] = "nothing"
-    if expected is not None:
-        compared_with = "first download" if row.sha256 is None else "table"
-    return Verified(name=row.name, path=path, size_bytes=size, sha256=actual, compared_with=compared_with)
-
-
-def _accept(row: Weights, part: Path) -> Path:
-    """Turn a complete download into the file of the row; whatever else it left behind is deleted."""
-    target, record, fresh = part.with_suffix(""), _record_of(row, part.parent), part
-    try:
-        if row.is_archive:
-            fresh = part.with_suffix(".unpacked")
-            _unpack(row, part, fresh)
-        verified = _check(row, fresh, record)
-        if verified.compared_with == "nothing":
-            _write(record, f"{verified.sha256}  {row.file_name}\n")
-        fresh.replace(target)
-        _sync(target.parent)
-    except WeightsCorrupt as error:
-        raise WeightsCorrupt(f"{error}; it came from {row.url} and was deleted") from error
-    finally:
-        fresh.unlink(missing_ok=True)
-        _forget(part)
-    return target
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a small file that is there either completely or not at all."""
-    draft = path.with_name(f"{path.name}.draft")
-    with draft.open("w") as file:
-        file.write(text)
-        _flush(file)
-    draft.replace(path)
-
-
-def _flush(file: IO[bytes] | IO[str]) -> None:
-    """Onto the disk, so that a later rename cannot overtake the content."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    """The same for the names in a folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _unpack(row: Weights, archive: Path, target: Path) -> None:
-    """Copy the one ONNX file out of a zip; nothing else of it reaches the disk."""
-    if row.archive_sha256 not in {None, actual := _sha256(archive)}:
-        raise WeightsCorrupt(f"{row.name}: {archive} has sha256 {actual}, expected {row.archive_sha256}")
-    try:
-        with ZipFile(archive) as zipped, zipped.open(_onnx_member(row, zipped)) as member, target.open("wb") as file:
-            shutil.copyfileobj(member, file, 1 << 20)
-            _flush(file)
-    except (BadZipFile, EOFError, RuntimeError, ValueError, zlib.error) as error:  # RuntimeError: it is encrypted
-        raise WeightsCorrupt(f"{row.name}: {archive} is not a usable zip: {error}") from error
-
-
-def _onnx_member(row: Weights, zipped: ZipFile) -> ZipInfo:
-    members = zipped.infolist()
-    for member in members:
-        path = PureWindowsPath(member.filename)  # knows both kinds of separators, and drives
-        if path.anchor or ".." in path.parts:
-            raise WeightsCorrupt(f"{row.name}: the zip has a member that leaves its folder, {member.filename!r}")
-    models = [member for member in members if member.filename.endswith(".onnx")]
-    if len(models) != 1:
-        raise WeightsCorrupt(f"{row.name}: the zip has {len(models)} .onnx members, expected 1")
-    if models[0].compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
-        raise WeightsCorrupt(f"{row.name}: {models[0].filename} is compressed in an unusual way")
-    return models[0]
-
-
-# The way here
-
-
-_COMPARABLE = re.compile(r'"[!#-~]*"|[A-Z][a-z]{2}, [ -~]+')
-"""Versions of a file that If-Range accepts: strong ETags and dates."""
-
-
-class _ConnectionLost(Exception):  # noqa: N818 - an event, never seen by a caller
-    """Worth another attempt, from where this one stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A file to bring here, and how; size_bytes where known beforehand."""
-
-    name: str
-    url: str
-    part: Path
-    size_bytes: int | None
-    progress: bool
-    timeout_s: float
-
-
-def _refuse_offline(row: Weights, environ: Mapping[str, str]) -> None:
-    value = environ.get("HF_HUB_OFFLINE", "")
-    if value.lower() in {"1", "true", "yes", "on"}:
-        raise DownloadFailed(f"{row.name}: HF_HUB_OFFLINE={value} forbids downloads, and there is no intact file here")
-
-
-def _address(row: Weights, environ: Mapping[str, str]) -> str:
-    """The row's address, on the mirror of the hub that HF_ENDPOINT names."""
-    endpoint = environ.get("HF_ENDPOINT", "").rstrip("/")
-    url = f"{endpoint}/{row.url.removeprefix(_HUB)}" if endpoint and row.url.startswith(_HUB) else row.url
-    if not _is_http(url):
-        raise DownloadFailed(f"{row.name}: {url} is neither http nor https")
-    return url
-
-
-def _is_http(url: str) -> bool:
-    return url.lower().startswith(("http://", "https://"))
-
-
-def _download(job: _Job, *, attempts: int, pause_s: float) -> None:
-    """Complete the part file, over several connections if need be."""
-    for attempt in count(1):
-        try:
-            _continue(job)
-        except _ConnectionLost as lost:
-            if attempt >= attempts:
-                raise DownloadFailed(f"{job.url}: {lost} (attempt {attempt} of {attempts})") from lost
-            time.sleep(pause_s * 2 ** (attempt - 1))
-        else:
-            return
-
-
-def _continue(job: _Job) -> None:
-    """One connection: ask for what is missing and append it."""
-    start, version = _so_far(job.part)
-    with _open(job, start, version) as reply:
-        first, total = _range_of(reply)
-        if reply.status == 416 and total == start:  # nothing was missing
-            return
-        other_version = start > 0 and first == start and _version(reply.headers) not in {"", version}
-        if first is None or first not in {0, start} or other_version:
-            _forget(job.part)
-            raise _ConnectionLost("what an earlier download left does not fit the file on the server")
-        if job.size_bytes is not None and total not in {None, job.size_bytes}:
-            _forget(job.part)
-            raise WeightsCorrupt(f"{job.name}: {job.url} offers {total} bytes, expected {job.size_bytes}")
-        _store(job, reply, first, total)
-
-
-def _so_far(part: Path) -> tuple[int, str]:
-    """How many bytes of which version of the file are here.
-
-    Without a version nothing counts: bytes of two different files could be trusted as one.
-    """
-    version = _version_of(part)
-    if not (part.is_file() and version.is_file()):
-        return 0, ""
-    stated = version.read_text(errors="replace")
-    return (part.stat().st_size, stated) if _COMPARABLE.fullmatch(stated) else (0, "")
-
-
-def _version_of(part: Path) -> Path:
-    return part.with_name(f"{part.name}.etag")
-
-
-def _forget(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    _version_of(part).unlink(missing_ok=True)
-
-
-class _HttpRedirects(HTTPRedirectHandler):
-    """Redirects that stay with http and https; the standard handler also goes on to ftp."""
-
-    def redirect_request(  # noqa: PLR0917 - urllib's signature
-        self, req: Request, fp: IO[bytes] | HTTPResponse, code: int, msg: str, headers: Message, newurl: str
-    ) -> Request | None:
-        if not _is_http(newurl):
-            raise HTTPError(req.full_url, code, f"redirect to {newurl} refused", headers, fp)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
-
-
-def _open(job: _Job, start: int, version: str) -> HTTPResponse | HTTPError:
-    """The reply to a request for everything from byte `start` on: status 200, 206 or 416.
-
-    A server whose file is no longer of that version replies with the whole new one (RFC 9110, 13.1.5).
-    """
-    wanted = {"Range": f"bytes={start}-", "If-Range": version} if start else {}
-    try:
-        request = Request(job.url, headers={"User-Agent": "skelmap", **wanted})  # noqa: S310 - checked by _address
-        reply: HTTPResponse = build_opener(_HttpRedirects).open(request, timeout=job.timeout_s)
-    except HTTPError as error:
-        if error.code == 416:
-            return error
-        error.close()
-        if error.code >= 500 or error.code in {408, 429}:
-            raise _ConnectionLost(f"HTTP status {error.code} {error.reason}") from error
-        raise DownloadFailed(f"{job.url}: HTTP status {error.code} {error.reason}") from error
-    except (OSError, HTTPException) as error:
-        raise _ConnectionLost(_reason(error)) from error
-    except ValueError as error:
-        raise DownloadFailed(f"{job.url}: no usable address: {error}") from error
-    return reply
-
-
-def _reason(error: OSError | HTTPException) -> str:
-    """What went wrong with a connection, in words even where the exception has none."""
-    return str(getattr(error, "reason", error)) or type(error).__name__
-
-
-def _range_of(reply: HTTPResponse | HTTPError) -> tuple[int | None, int | None]:
-    """Which byte a reply starts with, and how long the whole file is; None where it does not say."""
-    if reply.status == 200:
-        length = reply.headers.get("Content-Length", "")
-        return 0, int(length) if length.isdecimal() else None
-    stated = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", reply.headers.get("Content-Range", ""))
-    first, total = stated.groups() if stated else (None, None)
-    return int(first) if first else None, int(total) if total and total != "*" else None
-
-
-def _store(job: _Job, reply: HTTPResponse | HTTPError, first: int, total: int | None) -> None:
-    """Write what arrives from byte `first` on; complain if that is not all."""
-    with (
-        job.part.open("ab" if first else "wb") as file,
-        tqdm(desc=job.name, total=total, initial=first, unit="B", unit_scale=True, disable=not job.progress) as bar,
-    ):
-        if not first:
-            _version_of(job.part).unlink(missing_ok=True)
-            if version := _version(reply.headers):
-                _write(_version_of(job.part), version)
-        for chunk in _chunks(reply):
-            file.write(chunk)
-            bar.update(len(chunk))
-        _flush(file)
-    arrived = job.part.stat().st_size
-    if total not in {None, arrived}:
-        raise _ConnectionLost(f"the connection ended after {arrived} of {total} bytes")
-
-
-def _version(headers: Message) -> str:
-    """What to compare later: a strong ETag, else the date of the last change, else nothing."""
-    stated = (headers.get("ETag", ""), headers.get("Last-Modified", ""))
-    return next(filter(_COMPARABLE.fullmatch, stated), "")
-
-
-def _chunks(reply: HTTPResponse | HTTPError) -> Iterator[bytes]:
-    while True:
-        try:
-            chunk = reply.read(1 << 18)
-        except (OSError, HTTPException) as error:
-            raise _ConnectionLost(_reason(error)) from error
-        if not chunk:
-            return
-        yield chunk

@@ -3,7 +3,7 @@
 import importlib.metadata
 import sys
 from collections.abc import Callable, Iterator
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import typer

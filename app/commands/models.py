@@ -1,11 +1,13 @@
 """`skelmap models`: what there is, getting it, checking it."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from pose_core.errors import PoseError
-from pose_core.weights import WEIGHTS, cache_folder, installed, pull, verify
+from pose_core.pull import pull, verify
+from pose_core.weights import WEIGHTS, cache_folder, installed
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `skelmap models list`.")]
 
@@ -32,7 +34,7 @@ def list_models() -> None:
 def pull_models(names: Names) -> None:
     """Download models and verify them."""
     for name in names:
-        typer.echo(f"{name}: {pull(name)}")
+        typer.echo(f"{name}: {pull(name, progress=sys.stderr.isatty())}")
 
 
 def verify_models(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None) -> None:

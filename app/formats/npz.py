@@ -10,7 +10,7 @@ from pose_core.skeleton import KEYPOINT_COUNT
 
 
 def write(answer: Answer) -> bytes:
-    """Arrays `keypoints` (people, 133, 3), `boxes` (people, 5: left, top, right, bottom, score) and `size` (2: w, h)."""
+    """Arrays `keypoints` (people, 133, 3), `boxes` (people, 5: left, top, right, bottom, score) and `size` (w, h)."""
     keypoints = np.zeros((len(answer.poses), KEYPOINT_COUNT, 3), np.float32)
     boxes = np.zeros((len(answer.poses), 5), np.float64)
     for i, pose in enumerate(answer.poses):

@@ -45,7 +45,7 @@ class Heatmap:
         known: Bool[np.ndarray, "people points"],
         input_size: Size,
     ) -> Targets:
-        """Maps (people, points, height, width) of peak 1; all zero, weight 0, where the peak's window misses the map."""
+        """Maps (people, points, height, width) of peak 1; all zero where the peak's window misses the map."""
         cells = np.array([self.map_size.width, self.map_size.height])
         peak = keypoints / (np.array([input_size.width, input_size.height]) / cells) - self.cell_offset
         reach = 3 * self.sigma

@@ -68,8 +68,9 @@ def read_canvas(frame: Object, width: str, height: str, size: Size | None) -> Si
     """The canvas that a frame names under the keys `width` and `height`, else `size`."""
     if frame.get(width) is None or frame.get(height) is None:
         if size is None:
-            message = f"{width} and {height} are missing; give the size of the canvas as width and height"
-            raise InvalidPoseData(message, field=width if frame.get(width) is None else height)
+            field = width if frame.get(width) is None else height
+            remedy = "add them to the document or pass its canvas along as canvas_width and canvas_height"
+            raise InvalidPoseData(f"{width} and {height} are missing; {remedy}", field=field)
         return size
     return Size(_read_side(frame[width], width), _read_side(frame[height], height))
 

@@ -3,7 +3,7 @@
 They differ in what they write for a missing part and for a score, and are read by one and the same reader, so that it
 does not matter which of them a document was labelled as. Sources: CMU OpenPose's output documentation,
 Mikubill/sd-webui-controlnet@56cec5b `annotator/openpose`, Fannovel16/comfyui_controlnet_aux@e8b689a
-`src/custom_controlnet_aux/dwpose` and ComfyUI's `nodes_sdpose.py`.
+`src/custom_controlnet_aux/dwpose` and Comfy-Org/ComfyUI@47e4a90 `comfy_extras/nodes_sdpose.py`.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """CMU OpenPose's own files: BODY_25 with real scores.
 
 The canvas stands in the sibling keys that the other dialects use, as OpenPose itself names none; so does the box.
-Source: CMU-Perceptual-Computing-Lab/openpose `doc/02_output.md` (keys and orders); the version is that of its releases
-since 1.5.
+Source: CMU-Perceptual-Computing-Lab/openpose `doc/02_output.md`; version 1.3 and its keys as in the files that users
+show in lllyasviel/ControlNet#538 and huggingface/controlnet_aux#83.
 """
 
 import numpy as np

@@ -92,8 +92,8 @@ def guess(session: Session, size: Size) -> EstimatorSpec:
     if scheme and ranks == [4]:
         return EstimatorSpec(codec=Heatmap(cell_offset=0.5), scheme=scheme)
     raise ModelError(
-        f"{session.path} answers {shapes}: expected simcc_x and simcc_y of shape (N, points, bins) or heatmaps of shape "
-        f"(N, points, height, width), with {' or '.join(str(len(points)) for points in SCHEMES.values())} points"
+        f"{session.path} answers {shapes}: expected simcc_x and simcc_y of shape (N, points, bins) or heatmaps of "
+        f"shape (N, points, height, width), with {' or '.join(str(len(points)) for points in SCHEMES.values())} points"
     )
 
 

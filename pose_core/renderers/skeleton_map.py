@@ -6,7 +6,7 @@ import numpy as np
 
 from pose_core.renderers.raster import draw_shapes
 from pose_core.styles import PALETTE, Shape
-from pose_core.types import SkeletonMap, Size
+from pose_core.types import Size, SkeletonMap
 
 
 def render_map(shapes: Iterable[Shape], size: Size) -> SkeletonMap:

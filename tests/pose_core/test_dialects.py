@@ -345,8 +345,10 @@ def test_both_editors_files_are_read(nested: bool) -> None:  # noqa: FBT001 - a 
 
 
 def test_an_answer_of_our_service_is_read() -> None:
-    person = {"id": 7, "keypoints": [[1.0, 2.0, 0.5]] * 133, "parts": {"face": "hidden"}}
-    scene = read_scene({"width": 64, "height": 48, "model": "a", "people": [person, {"keypoints": None}]})
+    person = {"keypoints": [[1.0, 2.0, 0.5]] * 133, "openpose": {"pose_keypoints_2d": [9.0] * 54}}
+    canvas = {"width": 64, "height": 48, "canvas_width": 512, "canvas_height": 384}
+    scene = read_scene({**canvas, "people": [person, {"keypoints": None}], "map": "data:", "timings_ms": {}})
+    assert scene.size == Size(64, 48)
     assert (coco_keypoints(scene.people[0]) == (1, 2, 0.5)).all()
     assert scene.people[1] == OpenPosePerson(body=None)
 
@@ -366,7 +368,9 @@ def test_the_canvas_can_be_given(name: str) -> None:
     frame[width] = None
     del frame[height]
     assert read_scene(written, dialect=name, size=Size(64, 48)).size == Size(64, 48)
-    with pytest.raises(InvalidPoseData, match=f"{width} and {height} are missing; .* as width and height"):
+    with pytest.raises(
+        InvalidPoseData, match=f"{width} and {height} are missing; .* as canvas_width and canvas_height"
+    ):
         read_scene(written, dialect=name)
 
 

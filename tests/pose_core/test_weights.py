@@ -1,4 +1,4 @@
-"""Every promise of `pose_core.weights`, against a real server on the loopback interface."""
+"""Every promise of `pose_core.weights`, `pull` and `download`, against a real server on the loopback interface."""
 
 import hashlib
 import io
@@ -17,7 +17,8 @@ import pytest
 
 from pose_core import weights
 from pose_core.errors import DownloadFailed, UnknownChoice, WeightsCorrupt, WeightsMissing
-from pose_core.weights import WEIGHTS, Weights, cache_folder, find, installed, pull, resolve, row_of, verify
+from pose_core.pull import pull, verify
+from pose_core.weights import WEIGHTS, Weights, cache_folder, find, installed, resolve, row_of
 from tests.pose_core.weights_server import WeightsServer, serving
 
 ONNX = bytes(range(256)) * 4096  # 1 MiB: several reads on its way
@@ -621,7 +622,8 @@ def test_processes_that_pull_the_same_name_share_one_download(
     server.pause_s = 0.5
     code = f"""
 from pathlib import Path
-from pose_core.weights import WEIGHTS, Weights, pull
+from pose_core.pull import pull
+from pose_core.weights import WEIGHTS, Weights
 WEIGHTS["tiny"] = {row!r}
 print(pull("tiny", Path({str(tmp_path)!r}), environ={{}}).stat().st_size)
 """
