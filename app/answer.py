@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from app.images import encode_png
+from app.png import encode_png
 from pose_core.geometry import Placement, photo_on_canvas
 from pose_core.openpose import OpenPoseScene
 from pose_core.renderers import render_map, render_overlay, render_svg

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from app.settings import Settings
 from pose_core.detectors import WHOLE_IMAGE, Detector, detector_names, load_detector
-from pose_core.errors import InvalidInput, UnknownChoice
+from pose_core.errors import InvalidInput, UnknownChoice, WeightsMissing
 from pose_core.estimators import ESTIMATORS, Estimator, load_estimator
 from pose_core.pipeline import Pipeline
-from pose_core.weights import installed
+from pose_core.weights import WEIGHTS, cache_folder, find, installed
 
 Network = TypeVar("Network", Estimator, Detector)
 
@@ -33,19 +33,21 @@ class ModelStore:
             WeightsMissing: the default is not installed.
             ModelError: a file that cannot be used.
         """
-        return Pipeline(self._detector(detector), self._estimator(estimator))
-
-    def _estimator(self, name: str | None) -> Estimator:
         settings = self._settings
-        wanted = self._choose("estimator", name, settings.estimator, self.estimator_names())
-        return self._get(f"estimator {wanted}", lambda: load_estimator(wanted, settings.device, settings.threads))
-
-    def _detector(self, name: str | None) -> Detector:
-        settings = self._settings
-        wanted = self._choose("detector", name, settings.detector, self.detector_names())
-        return self._get(
-            f"detector {wanted}",
-            lambda: load_detector(wanted, settings.device, settings.threads, settings.detector_channels),
+        finder = self._choose("detector", detector, settings.detector, self.detector_names())
+        poser = self._choose("estimator", estimator, settings.estimator, self.estimator_names())
+        missing = [name for name in (finder, poser) if name in WEIGHTS and not find(name)]
+        if missing:
+            raise WeightsMissing(
+                f"no weights of {' and '.join(missing)} in {cache_folder()}: get them with "
+                f"`skelmap models pull {' '.join(missing)}`, or give paths of ONNX files as estimator and detector"
+            )
+        return Pipeline(
+            self._get(
+                f"detector {finder}",
+                lambda: load_detector(finder, settings.device, settings.threads, settings.detector_channels),
+            ),
+            self._get(f"estimator {poser}", lambda: load_estimator(poser, settings.device, settings.threads)),
         )
 
     def estimator_names(self) -> list[str]:

@@ -29,8 +29,8 @@ def one_of(choices: Mapping[str, object]) -> BeforeValidator:
     """Accept the keys of a table; the error lists them."""
 
     def check(value: object) -> object:
-        if value not in choices:
-            raise ValueError(f"valid: {', '.join(choices)}")
+        if not isinstance(value, str) or value not in choices:
+            raise PydanticCustomError("unknown_choice", "unknown value", {"choices": list(choices)})
         return value
 
     return BeforeValidator(check)

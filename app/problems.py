@@ -1,7 +1,9 @@
 """Errors as RFC 9457 problem documents: the only place that knows which error is which status."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -55,19 +57,36 @@ def problem_response(
     return Response(orjson.dumps(body), status, {**(headers or {}), "X-Request-ID": request_id}, media_type=MEDIA_TYPE)
 
 
-def describe(error: Mapping[str, Any]) -> Problem:
-    """One finding of pydantic as field, message, the value seen and the valid choices."""
+def describe(error: ValidationError | RequestValidationError) -> list[Problem]:
+    """Pydantic's findings, each as field, message, the value seen and the valid choices where there are some.
+
+    What follows from a finding inside a value, such as its list being too short then, is left out.
+    """
+    findings = [_describe(finding) for finding in error.errors()]
+    fields = [finding["field"] for finding in findings]
+    return [finding for finding in findings if not any(other.startswith(f"{finding['field']}[") for other in fields)]
+
+
+def _describe(error: Mapping[str, Any]) -> Problem:
     context = error.get("ctx") or {}
     location = [str(step) for step in error["loc"] if step not in {"body", "query"}]
-    field = context.get("field") or _dotted(location)
-    finding: dict[str, Any] = {"field": field, "message": error["msg"].removeprefix("Value error, ")}
-    if error["type"] == "extra_forbidden":
-        finding["message"] = "unknown parameter"
+    message = "unknown parameter" if error["type"] == "extra_forbidden" else error["msg"].removeprefix("Value error, ")
+    choices = context.get("choices", [])
+    if error["type"] == "literal_error":
+        message, choices = "unknown value", re.findall(r"'([^']*)'", context["expected"])
+    finding: dict[str, Any] = {"field": context.get("field") or _dotted(location), "message": message}
     if isinstance(error.get("input"), str | int | float | bool | None) and error["type"] != "conflict":
         finding["value"] = _shorten(error["input"])
-    if "expected" in context:
-        finding["message"] = f"valid: {context['expected']}"
+    if choices:
+        finding["choices"] = choices
     return finding
+
+
+def sentence(finding: Problem) -> str:
+    """A finding as one line."""
+    value = f", got {finding['value']!r}" if "value" in finding else ""
+    choices = f"; valid: {', '.join(finding['choices'])}" if "choices" in finding else ""
+    return f"{finding['field']}: {finding['message']}{value}{choices}"
 
 
 def _dotted(location: Sequence[str]) -> str:
@@ -82,16 +101,15 @@ def _shorten(value: object) -> object:
 async def on_validation_error(request: Request, error: Exception) -> Response:
     """422 with every finding."""
     assert isinstance(error, ValidationError | RequestValidationError)
-    findings = [describe(finding) for finding in error.errors()]
-    detail = "; ".join(f"{finding['field']}: {finding['message']}" for finding in findings)
-    return problem_response(request, 422, "Invalid parameters", detail, errors=findings)
+    findings = describe(error)
+    return problem_response(request, 422, "Invalid parameters", "; ".join(map(sentence, findings)), errors=findings)
 
 
 async def on_pose_error(request: Request, error: Exception) -> Response:
     """The status of the nearest listed base class."""
     status, title = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
     if isinstance(error, InvalidInput):
-        finding: dict[str, Any] = {"field": error.field, "message": str(error)}
+        finding: dict[str, Any] = {"field": error.field, "message": error.reason}
         if error.choices:
             finding["choices"] = error.choices
         return problem_response(request, status, title, str(error), errors=[finding])
@@ -104,7 +122,8 @@ async def on_pose_error(request: Request, error: Exception) -> Response:
 async def on_http_error(request: Request, error: Exception) -> Response:
     """Errors of the framework: unknown path, wrong method, malformed multipart."""
     assert isinstance(error, HTTPException)
-    return problem_response(request, error.status_code, str(error.detail), str(error.detail), error.headers)
+    title = HTTPStatus(error.status_code).phrase
+    return problem_response(request, error.status_code, title, str(error.detail), error.headers)
 
 
 async def on_overload(request: Request, error: Exception) -> Response:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.answer import Answer
-from app.images import decode_image, encode_png
+from app.images import decode_image
 from app.models import ModelStore
 from app.parameters import CanvasParameters, ConvertParameters, PoseParameters, RenderParameters
+from app.png import encode_png
 from app.settings import Settings
 from pose_core.dialects import DIALECTS, read_scene
 from pose_core.errors import InvalidInput

@@ -27,11 +27,13 @@ class InvalidInput(PoseError, ValueError):
 
     Attributes:
         field: the parameter's name as the user wrote it.
+        reason: what is wrong with it, without the name.
         choices: the valid values, empty where there is no list of them.
     """
 
     def __init__(self, message: str, *, field: str = "", choices: Iterable[str] = ()) -> None:
         self.field = field
+        self.reason = message
         self.choices = tuple(choices)
         listed = f"; valid: {', '.join(self.choices)}" if self.choices else ""
         super().__init__(f"{field}: {message}{listed}" if field else f"{message}{listed}")

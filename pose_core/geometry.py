@@ -5,7 +5,7 @@ OpenCV's `getAffineTransform`, pixels through OpenCV 4's fixed-point `warpAffine
 same map on paper but changes some pixels by one grey level.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,7 +83,7 @@ def crop_image(image: Image, matrix: Float64[np.ndarray, "2 3"], input_size: Siz
 
 
 def crop_to_photo(
-    points: Float[np.ndarray, "people points 2"], regions: list[CropRegion], input_size: Size
+    points: Float[np.ndarray, "people points 2"], regions: Sequence[CropRegion], input_size: Size
 ) -> Float64[np.ndarray, "people points 2"]:
     """Crop pixels back to photo pixels, in float64 and in the reference's order of operations.
 

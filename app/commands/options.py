@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
-from app.problems import describe
+from app.problems import describe, sentence
 from app.settings import Settings
 from pose_core.dialects import DIALECTS
 from pose_core.errors import InvalidInput
@@ -48,8 +48,9 @@ def parse(model: type[Model], **options: object) -> Model:
     try:
         return model.model_validate(given(**options))
     except ValidationError as error:
-        finding = describe(error.errors()[0])
-        raise InvalidInput(finding["message"], field=f"--{finding['field']}".replace("_", "-")) from error
+        finding = describe(error)[0]
+        option = f"--{finding['field']}".replace("_", "-")
+        raise InvalidInput(sentence({**finding, "field": option})) from error
 
 
 def settings_of(**options: object) -> Settings:
@@ -61,5 +62,6 @@ def settings_of(**options: object) -> Settings:
     try:
         return Settings(**given(**options))
     except ValidationError as error:
-        finding = describe(error.errors()[0])
-        raise InvalidInput(f"{finding['message']}, got {finding.get('value')!r}", field=finding["field"]) from error
+        finding = describe(error)[0]
+        option, variable = f"--{finding['field']}".replace("_", "-"), f"SKELMAP_{finding['field'].upper()}"
+        raise InvalidInput(sentence({**finding, "field": f"{option} or {variable}"})) from error

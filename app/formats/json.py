@@ -34,7 +34,8 @@ def write(answer: Answer) -> bytes:
         body["map"] = answer.map_data_url()
     body["timings_ms"] = {stage: round(seconds * 1e3, 3) for stage, seconds in answer.timer.seconds.items()}
     body["warnings"] = answer.warnings
-    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    with answer.timer("encode"):
+        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 FORMAT = Format("application/json", "json", write)

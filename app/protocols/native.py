@@ -109,8 +109,7 @@ def answer_pose(service: PoseService, data: bytes, parameters: PoseParameters, c
     """The whole work of one request, to be called in a thread."""
     timer = Timer()
     answer = service.answer(data, parameters, timer)
-    with timer("write"):
-        body = FORMATS[chosen].write(answer)
+    body = FORMATS[chosen].write(answer)
     return Response(body, headers=answer_headers(answer), media_type=FORMATS[chosen].media_type)
 
 

@@ -56,7 +56,8 @@ def people_of_grid(
     score = rows[:, 4] * rows[:, 5]
     candidates = np.flatnonzero(score > threshold)
     boxes = letterbox_to_photo(decode_cells(rows[candidates, :4], candidates, size), ratio)
-    return [PersonBox(*boxes[i].tolist(), float(score[candidates[i]])) for i in suppress(boxes, score[candidates])]
+    scored = np.concatenate([boxes, score[candidates, None]], axis=-1)
+    return [PersonBox(*person) for person in scored[suppress(boxes, score[candidates])].tolist()]
 
 
 def grid_cells(size: Size) -> list[int]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int32, UInt8
 
 from pose_core.styles import Disc, Limb, Shape
 
@@ -32,13 +32,10 @@ def draw_shapes(
             cv2.line(canvas, (int(x0), int(y0)), (int(x1), int(y1)), colours[colour], thickness=LINE_WIDTH)
 
 
-def limb_polygon(limb: Limb) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+def limb_polygon(limb: Limb) -> Int32[np.ndarray, "corners 2"]:
     """The ellipse of a limb as a polygon with a corner per degree."""
     x0, y0, x1, y1, half_width, _ = limb
     center = (int((x0 + x1) / 2), int((y0 + y1) / 2))
     half_length = int(math.sqrt((x0 - x1) ** 2 + (y0 - y1) ** 2) / 2)
     angle = int(math.degrees(math.atan2(y0 - y1, x0 - x1)))
-    polygon: np.ndarray[tuple[int, int], np.dtype[np.int32]] = cv2.ellipse2Poly(
-        center, (half_length, half_width), angle, 0, 360, 1
-    )
-    return polygon
+    return np.asarray(cv2.ellipse2Poly(center, (half_length, half_width), angle, 0, 360, 1))

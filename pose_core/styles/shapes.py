@@ -117,7 +117,7 @@ class ShownPart(NamedTuple):
         shown: which of them show.
     """
 
-    points: list[list[float]]
+    points: list[tuple[float, float]]
     shown: list[bool]
 
 
@@ -132,11 +132,11 @@ def shown_part(
     shown = visible(points, threshold)
     if points is None or shown is None:
         return None
-    pixels = locate(points[:, :2], shown, size)
-    return ShownPart(np.clip(pixels, -_FARTHEST, _FARTHEST).tolist(), shown.tolist())
+    x, y = np.clip(locate(points[:, :2], shown, size), -_FARTHEST, _FARTHEST).T.tolist()
+    return ShownPart(list(zip(x, y, strict=True)), shown.tolist())
 
 
-def _inside(point: list[float]) -> bool:
+def _inside(point: tuple[float, float]) -> bool:
     """Whether a hand or face point is drawn: the reference leaves out pixel row and column 0, and all before them."""
     return point[0] >= 1 and point[1] >= 1
 
