@@ -90,7 +90,7 @@ def guess(session: Session, size: Size) -> EstimatorSpec:
         bins = next(iter(shapes.values()))[2]
         return EstimatorSpec(codec=SimCC(split=bins / size.width), scheme=scheme)
     if scheme and ranks == [4]:
-        return EstimatorSpec(codec=Heatmap(cell_offset=0.5), scheme=scheme)
+        return EstimatorSpec(codec=Heatmap(), scheme=scheme)
     raise ModelError(
         f"{session.path} answers {shapes}: expected simcc_x and simcc_y of shape (N, points, bins) or heatmaps of "
         f"shape (N, points, height, width), with {' or '.join(str(len(points)) for points in SCHEMES.values())} points"

@@ -18,7 +18,7 @@ def drawn_tree() -> dict[str, str]:
     """Each error of the docstring's tree with its parent."""
     parents: dict[str, str] = {}
     path: list[str] = []
-    for branch, name in re.findall(r"^([│├└─ ]*)(\w+)(?: {2,}.*)?$", errors.__doc__ or "", re.MULTILINE):
+    for branch, name in re.findall(r"^([│├└─ ]*)([A-Z]\w*[a-z][A-Z]\w*)(?: .*)?$", errors.__doc__ or "", re.MULTILINE):
         depth = len(branch) // 4
         parents[name] = path[depth - 1] if depth else "Exception"
         path[depth:] = [name]
