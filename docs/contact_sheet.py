@@ -37,7 +37,7 @@ BODY = [
 FEET_POINTS = [(330, 486), (342, 480), (304, 478), (176, 490), (166, 482), (202, 482)]
 
 
-def hand(wrist: tuple[float, float], towards_deg: float, mirrored: bool) -> Float64[np.ndarray, "21 2"]:
+def hand(wrist: tuple[float, float], towards_deg: float, *, mirrored: bool) -> Float64[np.ndarray, "21 2"]:
     """A spread hand that points in a direction, thumb on the inner side."""
     points = [wrist]
     for finger, (spread_deg, length) in enumerate([(-58, 30), (-24, 46), (-6, 50), (12, 46), (30, 38)]):

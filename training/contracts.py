@@ -10,7 +10,12 @@ A trailing block of capitals in a variable's name gives its axes in order: `logi
 Every other letter is explained where it is used.
 """
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
 
 from pose_core.types import Size
 
@@ -29,3 +34,86 @@ class Exportable(Protocol):
     @property
     def onnx_outputs(self) -> tuple[str, ...]:
         """Names of the outputs, in the order in which the network returns them; every first axis is the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Crops of people and what a network should say about them.
+
+    Attributes:
+        image_B3HW: RGB crops; uint8 as loaded, float32 once `normalised`.
+        targets: what `pose_core.codecs` encodes, one tensor per network output, float32 (B, K, ...).
+        weight_BK: how much each point teaches; 0 for unknown points and those out of reach of the crop.
+        keypoint_BK2: x and y in crop pixels; meaningless where `weight_BK` is 0.
+        id_B: annotation ids, int64, to name a sample in a message.
+    """
+
+    image_B3HW: Tensor
+    targets: tuple[Tensor, ...]
+    weight_BK: Tensor
+    keypoint_BK2: Tensor
+    id_B: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device; copies overlap with computation where the batch is pinned."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in memory that a GPU can read directly; `torch.utils.data.DataLoader` calls this."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def normalised(self, mean: tuple[float, ...], std: tuple[float, ...]) -> "Batch":
+        """Pixels in 0..255 to (pixel - mean) / std per channel."""
+        image = self.image_B3HW.float()
+        shape = (1, 3, 1, 1)
+        mean_1311, std_1311 = (image.new_tensor(values).view(shape) for values in (mean, std))
+        return replace(self, image_B3HW=(image - mean_1311) / std_1311)
+
+    def _map(self, move: "TensorMap") -> "Batch":
+        moved = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            moved[field.name] = tuple(map(move, value)) if isinstance(value, tuple) else move(value)
+        return Batch(**moved)
+
+
+class TensorMap(Protocol):
+    """A tensor to a tensor."""
+
+    def __call__(self, tensor: Tensor, /) -> Tensor:
+        """The other tensor."""
+
+
+class Progress(NamedTuple):
+    """Where in a run a step is: zero-based epoch, number of epochs, zero-based step over all epochs."""
+
+    epoch: int
+    epochs: int
+    step: int
+
+
+class StepResult(NamedTuple):
+    """What one forward pass says.
+
+    Attributes:
+        losses: scalars by name, already weighted; their sum is minimised, each is logged.
+        metrics: scalars by name that are only logged.
+    """
+
+    losses: Mapping[str, Tensor]
+    metrics: Mapping[str, Tensor]
+
+
+class Method(nn.Module):
+    """A way to train a student: a module that owns every network it needs and turns a batch into named losses.
+
+    What requires a gradient is trained. A method keeps frozen parts in eval mode by overriding `train`.
+    """
+
+    def forward(self, batch: Batch, progress: Progress) -> StepResult:
+        """Losses of a normalised batch."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it trains")
+
+    def deployable(self) -> nn.Module:
+        """The network that is evaluated and exported; it shares its parameters with the method."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it trains")

@@ -15,7 +15,7 @@ KNOWN = np.ones((1, 1), bool)
 
 
 def point(x: float, y: float) -> np.ndarray:
-    return np.array([[[x, y]]])
+    return np.array([[[x, y]]], np.float64)
 
 
 @pytest.mark.shared

@@ -1,0 +1,147 @@
+"""What a result depends on, as frozen records: a recipe is a function in `training.recipes` that returns one.
+
+Everything has the value of the published configuration by default (DWPose@0232d66, mmpose@759b39c1); a recipe says what
+differs.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pose_core.types import Size
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Augmentation:
+    """Random changes of a sample.
+
+    `z` is a normal number cut off at -1 and 1, drawn anew for each quantity.
+
+    Attributes:
+        flip: probability of a mirror image.
+        half_body: probability of looking at the upper or lower body only.
+        shift: probability, and factor of z * box extent per axis.
+        scale: factor of z in 1 + z * scale.
+        rotation: probability, and degrees per z.
+        hue: largest change of hue (of 180), saturation and value (of 255).
+        blur: probability each of a box and of a median blur of 3, 5 or 7 pixels.
+        dropout: probability of one black hole, and its side as a fraction of the crop's.
+    """
+
+    flip: float = 0.5
+    half_body: float = 0.3
+    shift: tuple[float, float] = (0.3, 0.16)
+    scale: float = 0.4
+    rotation: tuple[float, float] = (0.6, 80.0)
+    hue: tuple[float, float, float] = (5.0, 30.0, 30.0)
+    blur: float = 0.1
+    dropout: tuple[float, tuple[float, float]] = (1.0, (0.2, 0.4))
+
+
+LIGHT_AUGMENTATION = Augmentation(shift=(0.0, 0.0), scale=0.25, rotation=(0.6, 60.0), dropout=(0.5, (0.2, 0.4)))
+"""The last epochs of the published recipe."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """One annotated set.
+
+    Attributes:
+        dataset: a name in `training.data.DATASETS`.
+        annotations: path below the data folder.
+        images: folder below the data folder that file names refer to.
+        options: further keyword arguments of the data set, as pairs.
+    """
+
+    dataset: str
+    annotations: str
+    images: str = ""
+    options: tuple[tuple[str, str | int | float], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Data:
+    """What is trained and evaluated on."""
+
+    train: tuple[Source, ...]
+    val: Source
+    augmentation: Augmentation = Augmentation()
+    light_augmentation: Augmentation = LIGHT_AUGMENTATION
+    light_from_epoch: int = 240
+    workers: int = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """A network and what it starts from.
+
+    Attributes:
+        model: a name in `training.models.MODELS`.
+        weights: checkpoint to start from, None for a fresh network.
+        load: `all` of it, or only the `backbone` with a fresh head.
+    """
+
+    model: str
+    weights: str | None = None
+    load: Literal["all", "backbone"] = "all"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Optimisation:
+    """Optimiser, schedule, clipping and averaging.
+
+    Attributes:
+        flat_until_epoch: constant learning rate until here, cosine from here.
+        cosine_until_epoch: where the cosine ends; a shorter run does not get there.
+        clip_norm: largest L2 norm of all gradients together; None for no clipping.
+        ema_decay: lower bound of the weight of the newest value in the running average.
+        ema_warm_up: steps over which the average forgets its start.
+    """
+
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.05
+    warm_up_steps: int = 1000
+    warm_up_start: float = 1e-5
+    flat_until_epoch: int = 135
+    cosine_until_epoch: int = 270
+    final_factor: float = 0.05
+    clip_norm: float | None = 1.0
+    ema_decay: float = 2e-4
+    ema_warm_up: int = 2000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MethodRecipe:
+    """A name in `training.methods.METHODS` and the keyword arguments of its constructor, as pairs."""
+
+    name: str
+    options: tuple[tuple[str, str | int | float | bool], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """One run, start to end.
+
+    Attributes:
+        name: the key in `training.recipes.RECIPES`.
+        student: what is trained.
+        teacher: what it learns from; None without one.
+        input_size: of student and teacher.
+        sigma: width of the SimCC labels in bins, x then y.
+        batch_size: samples per step over all devices together.
+        evaluate_every: epochs between evaluations.
+        steps_per_epoch: cut epochs short, for trying things out; None for all samples.
+    """
+
+    name: str
+    student: Network
+    teacher: Network | None = None
+    method: MethodRecipe
+    data: Data
+    optimisation: Optimisation = Optimisation()
+    input_size: Size = Size(192, 256)  # noqa: RUF009 - Size is frozen
+    sigma: tuple[float, float] = (4.9, 5.66)
+    epochs: int = 270
+    batch_size: int = 512
+    evaluate_every: int = 10
+    steps_per_epoch: int | None = None
+    seed: int = 21
