@@ -10,8 +10,8 @@ A trailing block of capitals in a variable's name gives its axes in order: `logi
 Every other letter is explained where it is used.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -69,19 +69,14 @@ class Batch:
         mean_1311, std_1311 = (image.new_tensor(values).view(shape) for values in (mean, std))
         return replace(self, image_B3HW=(image - mean_1311) / std_1311)
 
-    def _map(self, move: "TensorMap") -> "Batch":
-        moved = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            moved[field.name] = tuple(map(move, value)) if isinstance(value, tuple) else move(value)
-        return Batch(**moved)
-
-
-class TensorMap(Protocol):
-    """A tensor to a tensor."""
-
-    def __call__(self, tensor: Tensor, /) -> Tensor:
-        """The other tensor."""
+    def _map(self, move: Callable[[Tensor], Tensor]) -> "Batch":
+        return Batch(
+            image_B3HW=move(self.image_B3HW),
+            targets=tuple(move(target) for target in self.targets),
+            weight_BK=move(self.weight_BK),
+            keypoint_BK2=move(self.keypoint_BK2),
+            id_B=move(self.id_B),
+        )
 
 
 class Progress(NamedTuple):
