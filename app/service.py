@@ -108,7 +108,7 @@ class PoseService:
     def _canvas(self, parameters: CanvasParameters, photo: Size) -> Size:
         canvas = parameters.canvas_size(photo)
         if canvas.width * canvas.height > self.settings.max_canvas_pixels:
-            field = next((name for name in ("resolution", "width", "height") if getattr(parameters, name)), "image")
+            field = next((name for name in ("resolution", "width", "height") if getattr(parameters, name)), "canvas")
             raise InvalidInput(
                 f"the map would be {canvas.width}x{canvas.height} pixels; at most {self.settings.max_canvas_pixels} "
                 "are allowed, ask for a smaller resolution",

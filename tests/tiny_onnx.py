@@ -1,6 +1,6 @@
 """Tiny real networks with known answers, so that no test has to pretend to be onnxruntime.
 
-Each builder writes an ONNX file and returns its path. Only `mean_colour` looks at the pixels.
+Each builder writes an ONNX file and returns its path. Only `seen_colour` and `mean_colour` look at the pixels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -115,6 +115,29 @@ def detections(
     return answering(path, {"dets": dets, "labels": labels.astype(np.int64)}, (1, 3, *size[::-1]))
 
 
+def seen_colour(path: Path, box: tuple[float, float, float, float], size: tuple[int, int] = (64, 64)) -> Path:
+    """A detector with suppression in its graph: one person in the given letterbox box, scored by the mean of the first
+    channel it is fed.
+
+    For tests of what a network gets to see.
+    """
+    nodes = [
+        *_mean_of_first_channel(),
+        helper.make_node("Concat", ["box", "score"], ["dets"], axis=2),
+        helper.make_node("Identity", ["person"], ["labels"]),
+    ]
+    constants = {
+        **_FIRST_CHANNEL,
+        "box": np.array(box, np.float32).reshape(1, 1, 4),
+        "person": np.zeros((1, 1), np.int64),
+    }
+    outputs: dict[str, tuple[np.dtype, Shape]] = {
+        "dets": (np.dtype(np.float32), [1, 1, 5]),
+        "labels": (np.dtype(np.int64), [1, 1]),
+    }
+    return save(path, nodes, constants, {"input": [1, 3, size[1], size[0]]}, outputs)
+
+
 def mean_colour(path: Path, size: tuple[int, int] = (192, 256)) -> Path:
     """A 133-point estimator that puts every point on bin 0, scored by the mean of the crop's first channel.
 
@@ -122,12 +145,7 @@ def mean_colour(path: Path, size: tuple[int, int] = (192, 256)) -> Path:
     """
     width, height = size
     bins = {"x": 2 * width, "y": 2 * height}
-    constants = {"first": np.array([0]), "last": np.array([2])}
-    nodes = [
-        helper.make_node("Gather", ["input", "first"], ["channel"], axis=1),
-        helper.make_node("ReduceMean", ["channel"], ["mean"], axes=[2, 3], keepdims=0),
-        helper.make_node("Unsqueeze", ["mean", "last"], ["score"]),
-    ]
+    nodes, constants = _mean_of_first_channel(), dict(_FIRST_CHANNEL)
     outputs: dict[str, tuple[np.dtype, Shape]] = {}
     for axis, count in bins.items():
         peak = np.full((1, 133, count), -9, np.float32)
@@ -136,3 +154,15 @@ def mean_colour(path: Path, size: tuple[int, int] = (192, 256)) -> Path:
         nodes.append(helper.make_node("Add", ["score", f"peak_{axis}"], [f"simcc_{axis}"]))
         outputs[f"simcc_{axis}"] = np.dtype(np.float32), ["batch", 133, count]
     return save(path, nodes, constants, {"input": ["batch", 3, height, width]}, outputs)
+
+
+_FIRST_CHANNEL = {"first": np.array([0]), "last": np.array([2])}
+
+
+def _mean_of_first_channel() -> list[onnx.NodeProto]:
+    """Nodes whose last output `score` (batch, 1, 1) is that mean."""
+    return [
+        helper.make_node("Gather", ["input", "first"], ["channel"], axis=1),
+        helper.make_node("ReduceMean", ["channel"], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "last"], ["score"]),
+    ]
