@@ -23,6 +23,7 @@ class ModelStore:
         self._settings = settings
         self._loaded: OrderedDict[str, Estimator | Detector] = OrderedDict()
         self._lock = Lock()
+        self._loading = Lock()
 
     def pipeline(self, estimator: str | None = None, detector: str | None = None) -> Pipeline:
         """Detector and estimator by name; None for the default.
@@ -60,7 +61,8 @@ class ModelStore:
 
     def loaded(self) -> dict[str, str]:
         """Name and sha256 of each network in memory."""
-        return {network.name: network.sha256 for network in list(self._loaded.values())}
+        with self._lock:
+            return {network.name: network.sha256 for network in self._loaded.values()}
 
     def _choose(self, field: str, name: str | None, default: str, usable: list[str]) -> str:
         if name is None or name in {default, Path(default).stem}:
@@ -76,13 +78,23 @@ class ModelStore:
         raise UnknownChoice(field, name, dict.fromkeys(usable))
 
     def _get(self, key: str, load: Callable[[], Network]) -> Network:
-        with self._lock:  # two requests for a network that is not there yet must not load it twice
-            network = self._loaded.get(key) or load()
-            self._loaded[key] = network
-            self._loaded.move_to_end(key)
-            while len(self._loaded) > self._settings.max_loaded_models:
-                self._loaded.popitem(last=False)
-        return network  # type: ignore[return-value]  # the key names the kind
+        if (network := self._find(key)) is not None:
+            return network  # type: ignore[return-value]  # the key names the kind
+        with self._loading:  # one at a time, and nobody who has his network waits for it
+            if (network := self._find(key)) is not None:
+                return network  # type: ignore[return-value]
+            loaded = load()
+            with self._lock:
+                self._loaded[key] = loaded
+                while len(self._loaded) > self._settings.max_loaded_models:
+                    self._loaded.popitem(last=False)
+        return loaded
+
+    def _find(self, key: str) -> Estimator | Detector | None:
+        with self._lock:
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+            return self._loaded.get(key)
 
 
 def _installed(names: Iterable[str]) -> list[str]:

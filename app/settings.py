@@ -29,7 +29,7 @@ class Settings(BaseSettings):
 
     max_bytes: int = Field(20 * 2**20, ge=1024, description="largest upload")
     max_pixels: int = Field(50_000_000, ge=1, description="largest photo")
-    max_side_px: int = Field(16384, ge=1, description="longest side of a photo")
+    max_side_px: int = Field(16384, ge=1, le=32_000, description="longest side of a photo")
     max_canvas_pixels: int = Field(50_000_000, ge=1, description="largest map")
     max_people: Annotated[int, Field(ge=1, le=1000)] = Field(64, description="people per photo at the most")
 

@@ -164,17 +164,22 @@ def place(photo: Size, canvas: Size, fit: Fit) -> Placement:
 
 
 def photo_on_canvas(photo: Image, placement: Placement, canvas: Size) -> Image:
-    """The photo where `place` puts it, black around it, averaged when it shrinks."""
-    width, height = round(photo.shape[1] * placement.scale_x), round(photo.shape[0] * placement.scale_y)
-    shrinks = placement.scale_x < 1 and placement.scale_y < 1
-    scaled = cv2.resize(
-        photo, (max(1, width), max(1, height)), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    """The photo where `place` puts it, black around it, averaged when it shrinks.
+
+    Needs no more memory than the larger of photo and canvas, whatever their aspect ratios.
+    """
+    scale_x, scale_y = placement.scale_x, placement.scale_y
+    if scale_x < 1 and scale_y < 1:
+        size = (max(1, round(photo.shape[1] * scale_x)), max(1, round(photo.shape[0] * scale_y)))
+        photo, scale_x, scale_y = cv2.resize(photo, size, interpolation=cv2.INTER_AREA), 1.0, 1.0
+    # pixel centres: canvas + 0.5 = (photo + 0.5) * scale + offset
+    matrix = np.array(
+        [
+            [scale_x, 0, placement.offset_x + (scale_x - 1) / 2],
+            [0, scale_y, placement.offset_y + (scale_y - 1) / 2],
+        ]
     )
-    left, top = round(placement.offset_x), round(placement.offset_y)
-    cut = scaled[max(0, -top) :, max(0, -left) :][: canvas.height - max(0, top), : canvas.width - max(0, left)]
-    picture = np.zeros((canvas.height, canvas.width, 3), np.uint8)
-    picture[max(0, top) :, max(0, left) :][: cut.shape[0], : cut.shape[1]] = cut
-    return picture
+    return cv2.warpAffine(photo, matrix, (canvas.width, canvas.height), flags=cv2.INTER_LINEAR)
 
 
 def normalise_table(mean: tuple[float, float, float], std: tuple[float, float, float]) -> Float[np.ndarray, "256 1 3"]:
