@@ -11,6 +11,7 @@ from pose_core.detectors import WHOLE_IMAGE, Detector, detector_names, load_dete
 from pose_core.errors import InvalidInput, UnknownChoice, WeightsMissing
 from pose_core.estimators import ESTIMATORS, Estimator, load_estimator
 from pose_core.pipeline import Pipeline
+from pose_core.types import Size
 from pose_core.weights import WEIGHTS, cache_folder, find, installed
 
 Network = TypeVar("Network", Estimator, Detector)
@@ -46,7 +47,13 @@ class ModelStore:
         return Pipeline(
             self._get(
                 f"detector {finder}",
-                lambda: load_detector(finder, settings.device, settings.threads, settings.detector_channels),
+                lambda: load_detector(
+                    finder,
+                    settings.device,
+                    settings.threads,
+                    settings.detector_channels,
+                    Size(settings.detector_size_px, settings.detector_size_px),
+                ),
             ),
             self._get(f"estimator {poser}", lambda: load_estimator(poser, settings.device, settings.threads)),
         )

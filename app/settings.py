@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     detector_channels: ChannelOrder = Field(
         "bgr", description="bgr as the public detectors were trained; rgb as the WebUI and ComfyUI feed them"
     )
+    detector_size_px: int = Field(
+        640, ge=32, le=4096, multiple_of=32, description="input side of detectors whose file leaves it open"
+    )
     max_loaded_models: int = Field(4, ge=2, le=64, description="networks kept in memory")
 
     workers: int = Field(2, ge=1, le=64, description="photos worked on at the same time")

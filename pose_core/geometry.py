@@ -54,7 +54,7 @@ def crop_region(box: PersonBox, input_size: Size, padding: float = CROP_PADDING)
 
 
 def crop_matrix(region: CropRegion, input_size: Size, rotation_deg: float = 0.0) -> Float64[np.ndarray, "2 3"]:
-    """Photo pixels to crop pixels; the region may be turned around its centre (counter-clockwise seen on the photo).
+    """Photo pixels to crop pixels; the region may be turned around its centre (clockwise on the photo).
 
     No half-pixel shift: the region's centre lands on (width / 2, height / 2) of the crop.
     """
@@ -164,22 +164,24 @@ def place(photo: Size, canvas: Size, fit: Fit) -> Placement:
 
 
 def photo_on_canvas(photo: Image, placement: Placement, canvas: Size) -> Image:
-    """The photo where `place` puts it, black around it, averaged when it shrinks.
+    """The photo where `place` puts it, each pixel where a keypoint on it goes; black around it, averaged if it shrinks.
 
     Needs no more memory than the larger of photo and canvas, whatever their aspect ratios.
     """
     scale_x, scale_y = placement.scale_x, placement.scale_y
+    width, height = max(1, round(photo.shape[1] * scale_x)), max(1, round(photo.shape[0] * scale_y))
     if scale_x < 1 and scale_y < 1:
-        size = (max(1, round(photo.shape[1] * scale_x)), max(1, round(photo.shape[0] * scale_y)))
-        photo, scale_x, scale_y = cv2.resize(photo, size, interpolation=cv2.INTER_AREA), 1.0, 1.0
-    # pixel centres: canvas + 0.5 = (photo + 0.5) * scale + offset
-    matrix = np.array(
-        [
-            [scale_x, 0, placement.offset_x + (scale_x - 1) / 2],
-            [0, scale_y, placement.offset_y + (scale_y - 1) / 2],
-        ]
+        photo, scale_x, scale_y = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA), 1.0, 1.0
+    matrix = np.array([[scale_x, 0, placement.offset_x], [0, scale_y, placement.offset_y]])
+    # the photo's edges are continued and then cut off, so that they do not fade into the black around them
+    picture = cv2.warpAffine(
+        photo, matrix, (canvas.width, canvas.height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return cv2.warpAffine(photo, matrix, (canvas.width, canvas.height), flags=cv2.INTER_LINEAR)
+    left = min(max(0, round(placement.offset_x)), canvas.width - 1)
+    top = min(max(0, round(placement.offset_y)), canvas.height - 1)
+    picture[:top] = picture[top + height :] = 0
+    picture[:, :left] = picture[:, left + width :] = 0
+    return picture
 
 
 def normalise_table(mean: tuple[float, float, float], std: tuple[float, float, float]) -> Float[np.ndarray, "256 1 3"]:

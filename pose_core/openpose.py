@@ -111,7 +111,7 @@ def visible(points: Float64[np.ndarray, "points 3"] | None, threshold: float) ->
     """
     if points is None:
         return None
-    shown: Bool[np.ndarray, points] = (points[:, 2] >= threshold) & (points[:, 2] > 0)
+    shown = (points[:, 2] >= threshold) & (points[:, 2] > 0)
     return shown if shown[:68].any() else None
 
 

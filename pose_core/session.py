@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float32, Shaped
 
 from pose_core.errors import DeviceUnavailable, ModelError
 
@@ -67,7 +67,7 @@ class Session:
         fixed = self.input_shape[0]
         return BATCH_SIZES.get(self.provider, BATCH_SIZES[CPU]) if fixed is None else (fixed,)
 
-    def run(self, tensor: Float32[np.ndarray, "batch 3 height width"]) -> dict[str, Float[np.ndarray, "..."]]:
+    def run(self, tensor: Float32[np.ndarray, "batch 3 height width"]) -> dict[str, Shaped[np.ndarray, "..."]]:
         """Every output by its name.
 
         Raises:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-Image = UInt8[np.ndarray, "height width 3"]
+Image = UInt8[np.ndarray, "_height _width 3"]
 """RGB pixels, row by row from the top left."""
 
 Keypoints = Float32[np.ndarray, "133 3"]

@@ -116,10 +116,9 @@ def detections(
 
 
 def seen_colour(path: Path, box: tuple[float, float, float, float], size: tuple[int, int] = (64, 64)) -> Path:
-    """A detector with suppression in its graph: one person in the given letterbox box, scored by the mean of the first
-    channel it is fed.
+    """A detector that sees one person in the given letterbox box, scored by the mean of the first channel it is fed.
 
-    For tests of what a network gets to see.
+    Suppression is in its graph. For tests of what a network gets to see.
     """
     nodes = [
         *_mean_of_first_channel(),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -23,6 +23,7 @@ class Targets:
     weights: Float32[np.ndarray, "people points"]
 
 
+@runtime_checkable
 class Codec(Protocol):
     """Between crop pixels and a network's outputs, for all people in one call."""
 

@@ -89,8 +89,11 @@ def _gaussian(
 
 def quarter_shift(
     maps: Float[np.ndarray, "people points height width"], cell: Int[np.ndarray, "people points 2"]
-) -> Float64[np.ndarray, "people points 2"]:
-    """A quarter cell towards the higher neighbour on each axis, nothing for peaks on the two outermost cells."""
+) -> Float[np.ndarray, "people points 2"]:
+    """A quarter cell towards the higher neighbour on each axis.
+
+    Nothing for peaks in the first two rows and columns and in the last one (HRNet's rule).
+    """
     height, width = maps.shape[2:]
     x, y = cell[..., 0], cell[..., 1]
     inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
@@ -101,7 +104,7 @@ def quarter_shift(
 
 def dark_shift(
     maps: Float[np.ndarray, "people points height width"], cell: Int[np.ndarray, "people points 2"]
-) -> Float64[np.ndarray, "people points 2"]:
+) -> Float[np.ndarray, "people points 2"]:
     """One Newton step to the peak of the logarithm of the smoothed map (DARK, equations 3 to 9).
 
     Nothing for peaks on the two outermost cells and where the curvature vanishes.

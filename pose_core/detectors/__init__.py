@@ -3,8 +3,15 @@
 from functools import partial
 
 from pose_core.detectors import rtmdet, whole_image, yolox
-from pose_core.detectors.detector import DEFAULT_THRESHOLD, ChannelOrder, Detect, Detector, DetectorSpec
-from pose_core.errors import ModelError
+from pose_core.detectors.detector import (
+    DEFAULT_INPUT_SIZE,
+    DEFAULT_THRESHOLD,
+    ChannelOrder,
+    Detect,
+    Detector,
+    DetectorSpec,
+)
+from pose_core.errors import ModelError, UnknownChoice
 from pose_core.session import Device, Session, open_session
 from pose_core.types import Size
 from pose_core.weights import WEIGHTS, resolve, row_of
@@ -24,12 +31,16 @@ def detector_names() -> list[str]:
 
 
 def load_detector(
-    name_or_path: str, device: Device = "auto", threads: int = 0, channels: ChannelOrder = "bgr"
+    name_or_path: str,
+    device: Device = "auto",
+    threads: int = 0,
+    channels: ChannelOrder = "bgr",
+    open_size: Size = DEFAULT_INPUT_SIZE,
 ) -> Detector:
     """A detector by its name or by the path of an ONNX file.
 
     The architecture of a file is, in this order: what its metadata says, what the table says of a file of this name,
-    what its outputs look like.
+    what its outputs look like. `open_size` is the input size of a file that leaves its own open and is not in the table.
 
     Raises:
         UnknownChoice: neither a name nor a file.
@@ -39,13 +50,18 @@ def load_detector(
     """
     if name_or_path == WHOLE_IMAGE:
         return Detector(WHOLE_IMAGE, threshold=0.0, provider="", sha256="", detect=whole_image.detect)
-    path = resolve(name_or_path)
+    try:
+        path = resolve(name_or_path)
+    except UnknownChoice:
+        raise UnknownChoice("detector", name_or_path, detector_names()) from None
     row = WEIGHTS.get(name_or_path) or row_of(path)
     session = open_session(path, device, threads)
-    architecture = session.metadata.get("skelmap.architecture") or (row.architecture if row else guess(session))
+    architecture = session.metadata.get("skelmap.architecture") or (row.architecture if row else guess(session)[0])
     if architecture not in ARCHITECTURES:
         raise ModelError(f"{path} is a {architecture}; detectors are {', '.join(ARCHITECTURES)}")
-    spec = DetectorSpec(input_size=Size(*row.input_size) if row else DetectorSpec().input_size, channels=channels)
+    if architecture not in (fitting := guess(session)):
+        raise ModelError(f"{path} is called a {architecture} but answers like a {' or '.join(fitting)}")
+    spec = DetectorSpec(input_size=Size(*row.input_size) if row else open_size, channels=channels)
     return Detector(
         name=name_or_path if name_or_path in WEIGHTS else path.stem,
         threshold=row.default_threshold if row else DEFAULT_THRESHOLD,
@@ -55,18 +71,18 @@ def load_detector(
     )
 
 
-def guess(session: Session) -> str:
-    """The architecture that writes such outputs.
+def guess(session: Session) -> list[str]:
+    """The architectures that write such outputs, the likeliest first.
 
     Raises:
         ModelError: no known detector does.
     """
     shapes = {output.name: output.shape for output in session.runtime.get_outputs()}
     if {"dets", "labels"} <= set(shapes):
-        return "yolox" if "yolox" in session.path.name.lower() else "rtmdet"
+        return ["yolox", "rtmdet"] if "yolox" in session.path.name.lower() else ["rtmdet", "yolox"]
     first = next(iter(shapes.values()))
     if len(shapes) == 1 and len(first) == 3 and isinstance(first[2], int) and first[2] >= 6:
-        return "yolox"
+        return ["yolox"]
     raise ModelError(f"{session.path} answers {shapes}: not the outputs of {' or '.join(ARCHITECTURES)}")
 
 

@@ -16,6 +16,8 @@ from pose_core.types import Image, PersonBox, Size
 ChannelOrder = Literal["rgb", "bgr"]
 """Order of the colour planes that a network is fed."""
 
+DEFAULT_INPUT_SIZE = Size(640, 640)
+
 DEFAULT_THRESHOLD = 0.3
 """Score above which the WebUI and ComfyUI pre-processors take a box for a person."""
 
@@ -29,7 +31,7 @@ class DetectorSpec:
         channels: BGR as the public networks were trained; the WebUI and ComfyUI feed RGB.
     """
 
-    input_size: Size = Size(640, 640)  # noqa: RUF009 - Size is frozen
+    input_size: Size = DEFAULT_INPUT_SIZE
     channels: ChannelOrder = "bgr"
 
 

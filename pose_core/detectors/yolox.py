@@ -8,7 +8,7 @@ Serves any input size and any number of classes of which class 0 is the person, 
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Int, Shaped
 
 from pose_core.detectors.detector import DetectorSpec, input_size, letterbox_planes
 from pose_core.errors import ModelError
@@ -99,7 +99,7 @@ def suppress(boxes: Float[np.ndarray, "boxes 4"], score: Float[np.ndarray, "boxe
 
 
 def people_of_graph(
-    outputs: Mapping[str, Float[np.ndarray, "1 *_"] | Int[np.ndarray, "1 boxes"]], ratio: float, threshold: float
+    outputs: Mapping[str, Shaped[np.ndarray, "1 ..."]], ratio: float, threshold: float
 ) -> list[PersonBox]:
     """People among `dets` (left, top, right, bottom, score in letterbox pixels) whose `labels` are 0."""
     dets, labels = outputs["dets"][0], outputs["labels"][0]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from pose_core.codecs import Heatmap, SimCC
-from pose_core.errors import ModelError
+from pose_core.errors import ModelError, UnknownChoice
 from pose_core.estimators.estimator import SCHEMES, EstimatorSpec
 from pose_core.estimators.top_down import estimate
 from pose_core.session import Device, Session, open_session
@@ -60,7 +60,10 @@ def load_estimator(name_or_path: str, device: Device = "auto", threads: int = 0)
         ModelError: a file that is no estimator we know.
         DeviceUnavailable: see `open_session`.
     """
-    path = resolve(name_or_path)
+    try:
+        path = resolve(name_or_path)
+    except UnknownChoice:
+        raise UnknownChoice("estimator", name_or_path, ESTIMATORS) from None
     row = WEIGHTS.get(name_or_path) or row_of(path)
     known = ESTIMATORS.get(row.name) if row else None
     hint = (known or EstimatorSpec()).input_size
@@ -84,11 +87,13 @@ def guess(session: Session, size: Size) -> EstimatorSpec:
         ModelError: they fit nothing.
     """
     shapes = {output.name: output.shape for output in session.runtime.get_outputs()}
-    scheme = next((name for name, points in SCHEMES.items() if all(s[1] == len(points) for s in shapes.values())), None)
+    counts = {shape[1] if len(shape) > 1 else None for shape in shapes.values()}
+    scheme = next((name for name, points in SCHEMES.items() if counts == {len(points)}), None)
     ranks = [len(shape) for shape in shapes.values()]
     if scheme and ranks == [3, 3]:
-        bins = next(iter(shapes.values()))[2]
-        return EstimatorSpec(codec=SimCC(split=bins / size.width), scheme=scheme)
+        across, down = (shape[2] for shape in shapes.values())
+        if isinstance(across, int) and isinstance(down, int) and across * size.height == down * size.width:
+            return EstimatorSpec(codec=SimCC(split=across / size.width), scheme=scheme)
     if scheme and ranks == [4]:
         return EstimatorSpec(codec=Heatmap(), scheme=scheme)
     raise ModelError(

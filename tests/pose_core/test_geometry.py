@@ -393,6 +393,13 @@ def test_every_photo_fits_on_every_canvas(photo_size: Size, canvas: Size, fit: F
         assert (picture == 255).all()
 
 
+def test_a_sliver_covers_a_canvas() -> None:
+    """Enlarged as a whole it would take 12 GB."""
+    sliver = np.full((1, 16_384, 3), 9, np.uint8)
+    canvas = Size(512, 512)
+    assert (photo_on_canvas(sliver, place(Size.of(sliver), canvas, "cover"), canvas) == 9).all()
+
+
 # ---- network input
 
 

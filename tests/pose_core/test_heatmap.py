@@ -82,6 +82,11 @@ def test_a_target_is_a_gaussian_of_peak_one_around_the_nearest_cell() -> None:
     np.testing.assert_allclose(target[21, 11], np.exp(-0.25), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("x", "cell"), [(9.9, 2), (10.0, 3), (13.9, 3), (14.0, 4), (-2.4, 0)])
+def test_half_a_cell_rounds_up_and_negatives_towards_zero(x: float, cell: int) -> None:
+    assert Heatmap().encode(point(x, 80.0), KNOWN, SIZE).arrays[0][0, 0, 20].argmax() == cell
+
+
 def test_the_rounded_target_is_cut_off_at_three_sigma_and_darks_is_not() -> None:
     rounded = Heatmap().encode(point(96.0, 128.0), KNOWN, SIZE).arrays[0][0, 0]
     assert np.count_nonzero(rounded) == 13 * 13
@@ -187,6 +192,15 @@ def test_rounded_there_and_back_within_half_a_cell(keypoint: np.ndarray) -> None
 def test_dark_there_and_back_within_a_hundredth_of_a_cell(keypoint: np.ndarray) -> None:
     decoded = DARK.decode(DARK.encode(keypoint, KNOWN, SIZE).arrays, SIZE)
     np.testing.assert_allclose(decoded[..., :2], keypoint, atol=STRIDE_PX / 100)
+
+
+def test_dark_sees_through_noise(rng: np.random.Generator) -> None:
+    """Because it smooths first: where the noise puts the maximum one cell off, the Newton step makes up for it."""
+    keypoints = rng.uniform(40, 150, (1, 100, 2))
+    maps = DARK.encode(keypoints, np.ones((1, 100), bool), SIZE).arrays[0]
+    noisy = maps + rng.normal(0, 0.03, maps.shape).astype(np.float32)
+    errors = np.linalg.norm(DARK.decode([noisy], SIZE)[..., :2] - keypoints, axis=-1)
+    assert np.median(errors) < STRIDE_PX / 20
 
 
 @settings(deadline=None)

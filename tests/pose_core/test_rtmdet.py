@@ -47,9 +47,15 @@ def test_a_graph_that_found_nothing(tmp_path: Path, photo: Image) -> None:
     assert list(timer.seconds) == ["letterbox", "detector", "nms"]
 
 
+def test_the_graph_may_answer_in_any_order(tmp_path: Path, photo: Image) -> None:
+    answers = {"labels": np.array([0]), "dets": np.array([[4, 8, 20, 40, 0.5]], np.float32)}
+    session = open_session(tiny_onnx.answering(tmp_path / "tiny.onnx", answers, (1, 3, 64, 64)), "cpu")
+    assert detect(session, DetectorSpec(), photo, 0.3, Timer()) == [PersonBox(10.0, 20.0, 50.0, 100.0, 0.5)]
+
+
 @pytest.mark.parametrize(("channels", "first"), [("bgr", 200), ("rgb", 255)])
 def test_the_network_sees_normalised_planes(tmp_path: Path, channels: ChannelOrder, first: int) -> None:
-    """Mean and deviation belong to the plane, whichever colour it is fed: the pre-processors' RGB is no other network."""
+    """Mean and deviation belong to the plane, whichever colour it is fed."""
     session = open_session(tiny_onnx.seen_colour(tmp_path / "tiny.onnx", (0, 0, 8, 8)), "cpu")
     photo = np.full((64, 64, 3), (255, 0, 200), np.uint8)
     (person,) = detect(session, DetectorSpec(channels=channels), photo, 0.0, Timer())

@@ -1,4 +1,4 @@
-"""Real networks on the real runtime: what a session reports, and everything that can be wrong with a file or a device."""
+"""Real networks on the real runtime: what a session reports, and what can be wrong with a file or a device."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor

@@ -168,7 +168,7 @@ def test_no_boxes() -> None:
     assert suppress(np.zeros((0, 4), np.float32), np.zeros(0, np.float32)) == []
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     corners=arrays(np.float32, (12, 2), elements=st.integers(0, 30)),
     extents=arrays(np.float32, (12, 2), elements=st.integers(0, 30)),
