@@ -40,7 +40,7 @@ def load_detector(
     """A detector by its name or by the path of an ONNX file.
 
     The architecture of a file is, in this order: what its metadata says, what the table says of a file of this name,
-    what its outputs look like. `open_size` is the input size of a file that leaves its own open and is not in the table.
+    what its outputs look like. `open_size` is the input size of an unknown file that leaves its own open.
 
     Raises:
         UnknownChoice: neither a name nor a file.

@@ -7,6 +7,7 @@ from functools import partial
 from pose_core.codecs import Heatmap, SimCC
 from pose_core.errors import ModelError, UnknownChoice
 from pose_core.estimators.estimator import SCHEMES, EstimatorSpec
+from pose_core.estimators.metadata import SPEC_KEY, read_spec
 from pose_core.estimators.top_down import estimate
 from pose_core.session import Device, Session, open_session
 from pose_core.timing import Timer
@@ -52,7 +53,24 @@ class Estimator:
 def load_estimator(name_or_path: str, device: Device = "auto", threads: int = 0) -> Estimator:
     """An estimator by its name or by the path of an ONNX file.
 
-    What a file expects is, in this order: what the table says of a file of this name, what its outputs look like.
+    Raises:
+        PoseError: see `open_estimator`.
+    """
+    session, spec = open_estimator(name_or_path, device, threads)
+    return Estimator(
+        name=name_or_path if name_or_path in ESTIMATORS else session.path.stem,
+        threshold=spec.threshold,
+        provider=session.provider,
+        sha256=session.sha256,
+        estimate=partial(estimate, session, spec),
+    )
+
+
+def open_estimator(name_or_path: str, device: Device = "auto", threads: int = 0) -> tuple[Session, EstimatorSpec]:
+    """The network of an estimator and what it expects.
+
+    What a file expects is, in this order: what its metadata says, what the table says of a file of this name, what its
+    outputs look like. A size fixed in the graph wins.
 
     Raises:
         UnknownChoice: neither a name nor a file.
@@ -68,16 +86,12 @@ def load_estimator(name_or_path: str, device: Device = "auto", threads: int = 0)
     known = ESTIMATORS.get(row.name) if row else None
     hint = (known or EstimatorSpec()).input_size
     session = open_session(path, device, threads, warm_up_size=(hint.width, hint.height))
+    if SPEC_KEY in session.metadata:
+        known = read_spec(session.metadata[SPEC_KEY])
+        hint = known.input_size
     _, _, height, width = session.input_shape
     size = Size(width or hint.width, height or hint.height)
-    spec = replace(known or guess(session, size), input_size=size)
-    return Estimator(
-        name=name_or_path if name_or_path in ESTIMATORS else path.stem,
-        threshold=spec.threshold,
-        provider=session.provider,
-        sha256=session.sha256,
-        estimate=partial(estimate, session, spec),
-    )
+    return session, replace(known or guess(session, size), input_size=size)
 
 
 def guess(session: Session, size: Size) -> EstimatorSpec:
@@ -102,4 +116,4 @@ def guess(session: Session, size: Size) -> EstimatorSpec:
     )
 
 
-__all__ = ["ESTIMATORS", "SCHEMES", "Estimator", "EstimatorSpec", "load_estimator"]
+__all__ = ["ESTIMATORS", "SCHEMES", "Estimator", "EstimatorSpec", "load_estimator", "open_estimator"]
