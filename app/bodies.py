@@ -1,11 +1,12 @@
 """Reading requests: a photo and its parameters from multipart, raw image or JSON bodies; JSON documents."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from app.images import ImageLimits, decode_base64
@@ -14,6 +15,8 @@ from pose_core.errors import InvalidImage, InvalidInput, UnsupportedImage
 BODY_KINDS = ("multipart/form-data", "image/*", "application/octet-stream", "application/json")
 MAX_FIELDS = 40
 MAX_FIELD_BYTES = 64 * 1024
+MAX_PARAMETERS = 100
+"""More than this many are an accident or an attack; every one would be a finding of its own."""
 
 
 async def read_photo(request: Request, limits: ImageLimits) -> tuple[bytes, dict[str, Any]]:
@@ -77,8 +80,10 @@ def merge(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Both together.
 
     Raises:
-        InvalidInput: one parameter was given in both.
+        InvalidInput: one parameter was given in both, or there are too many.
     """
+    if len(one) + len(other) > MAX_PARAMETERS:
+        raise InvalidInput(f"more than {MAX_PARAMETERS} parameters", field="body" if other else "query")
     for name in other:
         if name in one:
             raise InvalidInput("given in the query and in the body", field=name)
@@ -86,24 +91,30 @@ def merge(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _once(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in items]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(name for name, _ in items).items():
+        if count > 1:
             raise InvalidInput("given more than once; lists are written with commas", field=name)
     return dict(items)
 
 
 async def _read_form(request: Request) -> tuple[bytes, dict[str, Any]]:
-    async with request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
-        fields = _once(form.multi_items())
-        upload = fields.pop("image", None)
-        misplaced = [name for name, value in fields.items() if isinstance(value, UploadFile)]
-        if misplaced:
-            raise InvalidInput("is a file; the photo belongs into the field 'image'", field=misplaced[0])
-        if not isinstance(upload, UploadFile):
-            seen = "no such field" if upload is None else "a text field"
-            raise InvalidImage(f"expected the photo as the file field 'image', got {seen}", field="image")
-        return await upload.read(), fields
+    try:
+        async with request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
+            return await _photo_and_fields(form)
+    except UnicodeError as error:  # in the charset that the sender chose
+        raise HTTPException(400, f"the text of the form cannot be decoded: {error}") from error
+
+
+async def _photo_and_fields(form: FormData) -> tuple[bytes, dict[str, Any]]:
+    fields = _once(form.multi_items())
+    upload = fields.pop("image", None)
+    misplaced = [name for name, value in fields.items() if isinstance(value, UploadFile)]
+    if misplaced:
+        raise InvalidInput("is a file; the photo belongs into the field 'image'", field=misplaced[0])
+    if not isinstance(upload, UploadFile):
+        seen = "no such field" if upload is None else "a text field"
+        raise InvalidImage(f"expected the photo as the file field 'image', got {seen}", field="image")
+    return await upload.read(), fields
 
 
 def _take_base64(document: dict[str, Any], limits: ImageLimits) -> tuple[bytes, dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -27,6 +28,7 @@ class Engine:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="skelmap")
         self._most = workers + max_queue
         self._running = 0
+        self._lock = Lock()
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """The result of `work`, called in a thread.
@@ -34,12 +36,16 @@ class Engine:
         Raises:
             Overloaded: more than `max_queue` calls are waiting already.
         """
-        if self._running >= self._most:
-            raise Overloaded(self._running)
-        self._running += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
+        with self._lock:
+            if self._running >= self._most:
+                raise Overloaded(self._running)
+            self._running += 1
+        future = self._threads.submit(work)
+        future.add_done_callback(self._leave)  # when the thread is free, not when its caller has given up
+        return await asyncio.wrap_future(future)
+
+    def _leave(self, _future: Future[Result]) -> None:
+        with self._lock:
             self._running -= 1
 
     def close(self) -> None:

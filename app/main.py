@@ -1,22 +1,16 @@
 """The web application: settings in, ASGI app out."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 
 from app import __version__, problems
 from app.engine import Engine
 from app.middleware import BodyLimit, RequestId
-from app.models import ModelStore
+from app.models import ModelStore, load_defaults
 from app.protocols import PROTOCOLS
 from app.settings import Settings
-from pose_core.errors import WeightsMissing
-from pose_core.session import check_device
-
-logger = logging.getLogger("skelmap")
 
 _BASE64_GROWTH = 1.4
 _FIELDS_BYTES = 1 << 20
@@ -55,24 +49,3 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in PROTOCOLS.values():
         app.include_router(router)
     return app
-
-
-def load_defaults(models: ModelStore, settings: Settings) -> dict[str, Any]:
-    """Load the default models; the body of /readyz.
-
-    Raises:
-        DeviceUnavailable: the settings' device is not there.
-        ModelError: a model file that cannot be used.
-    """
-    check_device(settings.device)
-    try:
-        pipeline = models.pipeline()
-    except WeightsMissing as error:
-        logger.warning("not ready: %s", error)
-        return {"ready": False, "reason": str(error)}
-    return {
-        "ready": True,
-        "estimator": pipeline.estimator.name,
-        "detector": pipeline.detector.name,
-        "provider": pipeline.estimator.provider,
-    }

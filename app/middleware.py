@@ -54,7 +54,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > self.max_bytes:
+        if announced.isdecimal() and int(announced) > self.max_bytes:
             await self._refuse(scope, receive, send)
             return
         received, started = 0, False

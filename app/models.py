@@ -1,18 +1,22 @@
 """The networks of one server: loaded once, shared by all requests, the least used one dropped when there are many."""
 
+import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.settings import Settings
 from pose_core.detectors import WHOLE_IMAGE, Detector, detector_names, load_detector
 from pose_core.errors import InvalidInput, UnknownChoice, WeightsMissing
 from pose_core.estimators import ESTIMATORS, Estimator, load_estimator
 from pose_core.pipeline import Pipeline
+from pose_core.session import check_device
 from pose_core.types import Size
 from pose_core.weights import WEIGHTS, cache_folder, find, installed
+
+logger = logging.getLogger("skelmap")
 
 Network = TypeVar("Network", Estimator, Detector)
 
@@ -36,8 +40,8 @@ class ModelStore:
             ModelError: a file that cannot be used.
         """
         settings = self._settings
-        finder = self._choose("detector", detector, settings.detector, self.detector_names())
-        poser = self._choose("estimator", estimator, settings.estimator, self.estimator_names())
+        finder = self._choose("detector", detector, settings.detector, self.detector_names(), detector_names())
+        poser = self._choose("estimator", estimator, settings.estimator, self.estimator_names(), ESTIMATORS)
         missing = [name for name in (finder, poser) if name in WEIGHTS and not find(name)]
         if missing:
             raise WeightsMissing(
@@ -71,12 +75,12 @@ class ModelStore:
         with self._lock:
             return {network.name: network.sha256 for network in self._loaded.values()}
 
-    def _choose(self, field: str, name: str | None, default: str, usable: list[str]) -> str:
+    def _choose(self, field: str, name: str | None, default: str, usable: list[str], known: Container[str]) -> str:
         if name is None or name in {default, Path(default).stem}:
             return default
         if name in usable:
             return name
-        if name in ESTIMATORS or name in detector_names():
+        if name in known:
             raise InvalidInput(
                 f"{name!r} is not installed here; its owner can run: skelmap models pull {name}",
                 field=field,
@@ -107,3 +111,24 @@ class ModelStore:
 def _installed(names: Iterable[str]) -> list[str]:
     files = installed()
     return [name for name in names if files.get(name)]
+
+
+def load_defaults(models: ModelStore, settings: Settings) -> dict[str, Any]:
+    """Load the default models; the body of /readyz.
+
+    Raises:
+        DeviceUnavailable: the settings' device is not there.
+        ModelError: a model file that cannot be used.
+    """
+    check_device(settings.device)
+    try:
+        pipeline = models.pipeline()
+    except WeightsMissing as error:
+        logger.warning("not ready: %s", error)
+        return {"ready": False, "reason": str(error)}
+    return {
+        "ready": True,
+        "estimator": pipeline.estimator.name,
+        "detector": pipeline.detector.name,
+        "provider": pipeline.estimator.provider,
+    }

@@ -5,7 +5,7 @@ The same names in the query, in form fields, in JSON and on the command line.
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -112,8 +112,10 @@ class CanvasParameters(BaseModel):
 class PoseParameters(CanvasParameters):
     """Parameters of `POST /pose`."""
 
-    estimator: str | None = Field(None, description="name of an installed estimator; see GET /models")
-    detector: str | None = Field(None, description="name of an installed detector, or whole-image; see GET /models")
+    estimator: str | None = Field(None, max_length=200, description="name of an installed estimator; see GET /models")
+    detector: str | None = Field(
+        None, max_length=200, description="name of an installed detector, or whole-image; see GET /models"
+    )
     boxes: Annotated[tuple[Box, ...], BeforeValidator(_parse_boxes)] = Field(
         (),
         max_length=1000,
@@ -139,6 +141,8 @@ class PoseParameters(CanvasParameters):
     def _legacy_needs_resolution(self) -> Self:
         if self.legacy_resize and not self.resolution:
             raise conflict("legacy_resize", "needs resolution")
+        if self.legacy_resize and self.boxes:
+            raise conflict("boxes", "cannot be combined with legacy_resize, which looks at a resized photo")
         return self
 
     def people_request(self, most: int) -> PeopleRequest:
@@ -161,6 +165,14 @@ class RenderParameters(CanvasParameters):
     canvas_height: Side | None = Field(None, description="height the coordinates refer to, likewise")
     format: Annotated[str, one_of({"png": None, "svg": None})] = Field("png", description="png or svg")
 
+    @model_validator(mode="after")
+    def _whole_canvas(self) -> Self:
+        if self.canvas_width and not self.canvas_height:
+            raise conflict("canvas_height", "is needed beside canvas_width")
+        if self.canvas_height and not self.canvas_width:
+            raise conflict("canvas_width", "is needed beside canvas_height")
+        return self
+
     @property
     def canvas(self) -> Size | None:
         """The canvas size given by the caller."""
@@ -170,9 +182,7 @@ class RenderParameters(CanvasParameters):
 class ConvertParameters(RenderParameters):
     """Parameters of `POST /convert`: a pose document in, one in another dialect out."""
 
+    parts: Annotated[tuple[Part, ...], BeforeValidator(_split)] = Field(
+        PARTS, min_length=1, description=f"what to write, of {', '.join(PARTS)}"
+    )
     format: Annotated[str, one_of({"json": None})] = Field("json", description="json")
-
-
-def json_object(parameters: BaseModel) -> dict[str, Any]:
-    """The parameters as plain JSON values, without those nobody set."""
-    return parameters.model_dump(mode="json", exclude_unset=True)

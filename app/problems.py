@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents: the only place that knows which error is which status."""
 
+import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.engine import Overloaded
 from pose_core.errors import (
@@ -35,6 +37,9 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
 }
 """Status and title of each error; a derived class not listed answers as its base."""
 
+MAX_FINDINGS = 20
+MAX_VALUE_LENGTH = 100
+
 logger = logging.getLogger("skelmap")
 
 Problem = Mapping[str, Any]
@@ -54,15 +59,24 @@ def problem_response(
         "request_id": request_id,
         **extra,
     }
-    return Response(orjson.dumps(body), status, {**(headers or {}), "X-Request-ID": request_id}, media_type=MEDIA_TYPE)
+    return Response(_json(body), status, {**(headers or {}), "X-Request-ID": request_id}, media_type=MEDIA_TYPE)
+
+
+def _json(body: Problem) -> bytes:
+    """Whatever the caller sent that the body repeats: half a surrogate pair, or an integer of any size."""
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:
+        return json.dumps(body).encode()
 
 
 def describe(error: ValidationError | RequestValidationError) -> list[Problem]:
     """Pydantic's findings, each as field, message, the value seen and the valid choices where there are some.
 
-    What follows from a finding inside a value, such as its list being too short then, is left out.
+    What follows from a finding inside a value, such as its list being too short then, is left out, and so is
+    everything after the first few.
     """
-    findings = [_describe(finding) for finding in error.errors()]
+    findings = [_describe(finding) for finding in error.errors()[:MAX_FINDINGS]]
     fields = [finding["field"] for finding in findings]
     return [finding for finding in findings if not any(other.startswith(f"{finding['field']}[") for other in fields)]
 
@@ -91,11 +105,16 @@ def sentence(finding: Problem) -> str:
 
 def _dotted(location: Sequence[str]) -> str:
     """`boxes[0][2]` for ("boxes", "0", "2")."""
-    return "".join(f"[{step}]" if step.isdigit() else step if i == 0 else f".{step}" for i, step in enumerate(location))
+    steps = (f"[{step}]" if step.isdigit() else step if i == 0 else f".{step}" for i, step in enumerate(location))
+    return _cut("".join(steps))
 
 
 def _shorten(value: object) -> object:
-    return value[:97] + "..." if isinstance(value, str) and len(value) > 100 else value
+    return _cut(value) if isinstance(value, str) else value
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_VALUE_LENGTH else text[: MAX_VALUE_LENGTH - 3] + "..."
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:
@@ -114,9 +133,13 @@ async def on_pose_error(request: Request, error: Exception) -> Response:
             finding["choices"] = error.choices
         return problem_response(request, status, title, str(error), errors=[finding])
     if status == 500:
-        logger.error("%s %s: %s", request.method, request.url.path, error)
+        logger.error("%s %s, request_id %s: %s", *_which(request), error)
         return problem_response(request, status, title, "the server's log has the reason under this request_id")
     return problem_response(request, status, title, str(error))
+
+
+def _which(request: Request) -> tuple[str, str, str]:
+    return request.method, request.url.path, request.scope.get("request_id", "")
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
@@ -132,9 +155,15 @@ async def on_overload(request: Request, error: Exception) -> Response:
     return problem_response(request, 503, "Overloaded", str(error), {"Retry-After": str(error.retry_after_s)})
 
 
+async def on_disconnect(request: Request, error: Exception) -> Response:
+    """The caller left in the middle of the body: nobody reads this."""
+    del error
+    return problem_response(request, 400, "Bad Request", "the body ended early")
+
+
 async def on_unexpected(request: Request, error: Exception) -> Response:
     """500 without the detail, which only the log gets."""
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    logger.error("%s %s, request_id %s, failed", *_which(request), exc_info=error)
     return problem_response(request, 500, "Internal error", "the server's log has the reason under this request_id")
 
 
@@ -145,4 +174,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PoseError, on_pose_error)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Overloaded, on_overload)
+    app.add_exception_handler(ClientDisconnect, on_disconnect)
     app.add_exception_handler(Exception, on_unexpected)

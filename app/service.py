@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.answer import Answer
 from app.images import decode_image
 from app.models import ModelStore
-from app.parameters import CanvasParameters, ConvertParameters, PoseParameters, RenderParameters
+from app.parameters import MAX_SIDE_PX, CanvasParameters, ConvertParameters, PoseParameters, RenderParameters
 from app.png import encode_png
 from app.settings import Settings
 from pose_core.dialects import DIALECTS, read_scene
@@ -107,14 +107,18 @@ class PoseService:
 
     def _canvas(self, parameters: CanvasParameters, photo: Size) -> Size:
         canvas = parameters.canvas_size(photo)
-        if canvas.width * canvas.height > self.settings.max_canvas_pixels:
-            field = next((name for name in ("resolution", "width", "height") if getattr(parameters, name)), "canvas")
-            raise InvalidInput(
-                f"the map would be {canvas.width}x{canvas.height} pixels; at most {self.settings.max_canvas_pixels} "
-                "are allowed, ask for a smaller resolution",
-                field=field,
-            )
-        return canvas
+        most_px, longest_px = self.settings.max_canvas_pixels, max(MAX_SIDE_PX, self.settings.max_side_px)
+        if canvas.width * canvas.height > most_px:
+            limit = f"{most_px} are allowed"
+        elif max(canvas.width, canvas.height) > longest_px:
+            limit = f"{longest_px} per side are allowed"
+        else:
+            return canvas
+        field = next((name for name in ("resolution", "width", "height") if getattr(parameters, name)), "canvas")
+        size = f"{canvas.width}x{canvas.height}"
+        raise InvalidInput(
+            f"the map would be {size} pixels; at most {limit}, ask for a smaller resolution", field=field
+        )
 
 
 def _threshold(parameters: CanvasParameters, default: float) -> float:

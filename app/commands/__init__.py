@@ -54,10 +54,13 @@ def main() -> None:
     """Run the command line; errors of ours are one line on stderr and an exit code, never a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
-        build()()
+        build()(prog_name="skelmap")
     except InvalidInput as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EXIT_USAGE)
     except PoseError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EXIT_MODEL)
+    except OSError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_FAILED)

@@ -30,6 +30,7 @@ def convert(
     """Write a pose document in another dialect, with all parts unless told otherwise."""
     parameters = options.parse(
         ConvertParameters,
+        {"dialect": "--to", "source_dialect": "--from"},
         dialect=dialect,
         source_dialect=source_dialect,
         frame=frame,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import orjson
 
+from app.commands import options
 from app.models import ModelStore
 from app.service import PoseService
-from app.settings import Settings
 from pose_core.errors import InvalidPoseData
 
 
@@ -24,5 +24,5 @@ def read_document(path: Path) -> object:
 
 def document_service() -> PoseService:
     """A service for work that needs no network."""
-    settings = Settings()
+    settings = options.settings_of()
     return PoseService(ModelStore(settings), settings)

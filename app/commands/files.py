@@ -4,8 +4,10 @@ import glob
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
+from app.formats import FORMATS
 from pose_core.errors import InvalidInput
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -13,10 +15,17 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One photo and the path of its results, without extension."""
+    """One photo and the path of its results, without extension.
+
+    Attributes:
+        photo: the photo.
+        stem: where its results go.
+        originals: every photo of the run, none of which a result may replace.
+    """
 
     photo: Path
     stem: Path
+    originals: frozenset[Path] = frozenset()
 
 
 def find_photos(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
@@ -29,7 +38,9 @@ def find_photos(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in PHOTO_SUFFIXES)
+            inside = sorted(
+                file for file in path.rglob("*") if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file()
+            )
             matches = [(file, file.relative_to(path)) for file in inside]
         elif path.is_file():
             matches = [(path, Path(path.name))]
@@ -43,17 +54,25 @@ def find_photos(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
 
 
 def plan(photos: Sequence[tuple[Path, Path]], folder: Path) -> list[Job]:
-    """Where the results of each photo go: its name without extension, or with it where two photos share the rest."""
+    """Where the results of each photo go.
+
+    That is its name without extension, or with it where two photos share the rest, or with a number where another
+    photo's results have that name already.
+    """
     shared = Counter(name.with_suffix("") for _, name in photos)
-    twice = Counter(name for _, name in photos)
+    originals = frozenset(photo.resolve() for photo, _ in photos)
+    taken: set[str] = set()
     jobs = []
-    for number, (photo, name) in enumerate(photos):
-        stem = (
-            name.with_suffix("") if shared[name.with_suffix("")] == 1 else name.with_name(name.name.replace(".", "_"))
-        )
-        if twice[name] > 1:
-            stem = stem.with_name(f"{stem.name}_{number}")
-        jobs.append(Job(photo, folder / stem))
+    for photo, name in photos:
+        alone = name.with_suffix("")
+        plain = alone if shared[alone] == 1 else name.with_name(name.name.replace(".", "_"))
+        for number in count():
+            stem = plain.with_name(f"{plain.name}_{number}") if number else plain
+            results = {f"{stem}.{form.extension}" for form in FORMATS.values()}
+            if taken.isdisjoint(results):
+                break
+        taken |= results
+        jobs.append(Job(photo, folder / stem, originals))
     return jobs
 
 
@@ -61,9 +80,9 @@ def result_path(job: Job, extension: str) -> Path:
     """Path of one result.
 
     Raises:
-        InvalidInput: it would overwrite the photo itself.
+        InvalidInput: it would overwrite the photo itself, or another of the same run.
     """
     path = job.stem.with_name(f"{job.stem.name}.{extension}")
-    if path.exists() and path.samefile(job.photo):
+    if path.exists() and (path.samefile(job.photo) or path.resolve() in job.originals):
         raise InvalidInput(f"{path} would overwrite the photo; choose another folder", field="-o")
     return path

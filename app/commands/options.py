@@ -1,5 +1,6 @@
 """Options that several subcommands share, and how options become parameters."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -39,8 +40,8 @@ def given(**options: object) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def parse(model: type[Model], **options: object) -> Model:
-    """Options as a parameter record.
+def parse(model: type[Model], renamed: Mapping[str, str] = {}, /, **options: object) -> Model:
+    """Options as a parameter record; `renamed` holds the options that are not called like their parameter.
 
     Raises:
         InvalidInput: a value that cannot be used.
@@ -49,7 +50,7 @@ def parse(model: type[Model], **options: object) -> Model:
         return model.model_validate(given(**options))
     except ValidationError as error:
         finding = describe(error)[0]
-        option = f"--{finding['field']}".replace("_", "-")
+        option = renamed.get(finding["field"]) or f"--{finding['field']}".replace("_", "-")
         raise InvalidInput(sentence({**finding, "field": option})) from error
 
 

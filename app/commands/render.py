@@ -28,6 +28,7 @@ def render(
     """Draw the map of a pose document."""
     parameters = options.parse(
         RenderParameters,
+        {"format": "--output", "source_dialect": "--from"},
         source_dialect=source_dialect,
         frame=frame,
         canvas_width=canvas_width,

@@ -13,7 +13,7 @@ from app.formats import FORMATS
 from app.models import ModelStore
 from app.parameters import PoseParameters
 from app.service import PoseService
-from pose_core.errors import ModelError, PoseError
+from pose_core.errors import InvalidInput, ModelError, PoseError
 from pose_core.timing import Timer
 
 
@@ -61,6 +61,8 @@ def run(
     )
     settings = options.settings_of(estimator=estimator, detector=detector, device=device, threads=threads)
     wanted = {"png": png, "json": json, "openpose": openpose, "npz": npz, "overlay": overlay, "svg": svg}
+    if not any(wanted.values()):
+        raise InvalidInput("leaves nothing to write", field="--no-png", choices=[f"--{name}" for name in wanted])
     jobs = plan(find_photos(photos), output)
     service = PoseService(ModelStore(settings), settings)
     service.models.pipeline()

@@ -6,7 +6,8 @@ import typer
 import uvicorn
 
 from app.commands import options
-from app.main import create_app, load_defaults
+from app.main import create_app
+from app.models import load_defaults
 
 
 def serve(

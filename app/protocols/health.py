@@ -3,6 +3,8 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from app.models import load_defaults
+
 router = APIRouter(tags=["health"])
 
 
@@ -13,7 +15,9 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-async def readyz(request: Request) -> Response:
-    """The default models are loaded; 503 with the reason where they are not."""
-    readiness = request.app.state.readiness
-    return JSONResponse(readiness, 200 if readiness["ready"] else 503)
+def readyz(request: Request) -> Response:
+    """The default models are loaded; 503 with the reason where they are not, until they have been pulled."""
+    state = request.app.state
+    if not state.readiness["ready"]:
+        state.readiness = load_defaults(state.models, state.settings)
+    return JSONResponse(state.readiness, 200 if state.readiness["ready"] else 503)

@@ -88,10 +88,15 @@ def version(store: ModelsDep) -> dict[str, Any]:
 
 def accepted_format(accept: str, names: tuple[str, ...] = tuple(FORMATS)) -> str:
     """The first format, in the caller's order of preference, that the Accept header names; else the first of all."""
-    by_media_type = {FORMATS[name].media_type: name for name in reversed(names)}
-    wishes = [wish.split(";") for wish in accept.lower().split(",")]
-    wishes.sort(key=lambda wish: -_quality(wish[1:]))
-    return next((by_media_type[wish[0].strip()] for wish in wishes if wish[0].strip() in by_media_type), names[0])
+    wishes = [(wish.strip(), _quality(rest)) for wish, *rest in (part.split(";") for part in accept.lower().split(","))]
+    wishes = sorted((wish for wish in wishes if wish[1] > 0), key=lambda wish: -wish[1])
+    matching = (name for wish, _ in wishes for name in names if wish in _accepting(FORMATS[name].media_type))
+    return next(matching, names[0])
+
+
+def _accepting(media_type: str) -> tuple[str, str, str]:
+    """What an Accept header may say for a media type."""
+    return media_type, f"{media_type.partition('/')[0]}/*", "*/*"
 
 
 def _quality(parameters: list[str]) -> float:

@@ -4,8 +4,10 @@ Source: SimCC (Li et al., ECCV 2022) as RTMPose and DWPose use it, mmpose@759b39
 softmax on the way out.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -43,16 +45,9 @@ class SimCC:
         inside = ((peak - reach < bins) & (peak + reach + 1 >= 0)).all(axis=-1)
         weights = (known & inside).astype(np.float32)
         labels = tuple(
-            self._labels(peak[..., axis], int(bins[axis]), self.sigma[axis]) * weights[..., None] for axis in (0, 1)
+            _labels(peak[..., axis], int(bins[axis]), self.sigma[axis]) * weights[..., None] for axis in (0, 1)
         )
         return Targets(labels, weights)
-
-    @staticmethod
-    def _labels(
-        peak: Float[np.ndarray, "people points"], bins: int, sigma: float
-    ) -> Float32[np.ndarray, "people points bins"]:
-        distance = np.arange(bins) - peak[..., None]
-        return np.exp(-(distance**2) / (2 * sigma**2)).astype(np.float32)
 
     def decode(
         self, outputs: Sequence[Float32[np.ndarray, "people points _"]], input_size: Size
@@ -73,3 +68,20 @@ class SimCC:
         decoded[decoded[..., 2] <= 0, :2] = -1
         decoded[..., :2] /= self.split
         return decoded
+
+
+def _labels(
+    peak: Float[np.ndarray, "people points"], bins: int, sigma: float
+) -> Float32[np.ndarray, "people points bins"]:
+    """Gaussians around whole bins: since peaks are whole numbers, every row is a window of one long Gaussian."""
+    windows = _windows(bins, sigma)
+    return windows[np.clip(bins + math.ceil(3 * sigma) - peak, 0, len(windows) - 1).astype(np.intp)]
+
+
+@lru_cache(maxsize=16)
+def _windows(bins: int, sigma: float) -> Float32[np.ndarray, "windows bins"]:
+    """Every row a label can be; peaks farther than three sigma from the crop are no labels."""
+    reach = bins + math.ceil(3 * sigma)
+    distance = np.arange(-reach, reach + 1)
+    gaussian = np.exp(-(distance**2) / (2 * sigma**2)).astype(np.float32)
+    return np.lib.stride_tricks.sliding_window_view(gaussian, bins)

@@ -61,7 +61,8 @@ def _read_person(person: Object, field: str) -> OpenPosePerson:
     if len(rows) != KEYPOINT_COUNT:
         raise InvalidPoseData(f"has {len(rows)} points", field=field, choices=[str(KEYPOINT_COUNT), "0", "null"])
     keypoints = read_rows(rows, [f"{field}[{i}]" for i in range(KEYPOINT_COUNT)], ("x", "y", "score"))
-    (whole,) = openpose_people(keypoints[None], [box])
+    # in the precision they were written in, so that a map drawn from the document is the one drawn from the photo
+    (whole,) = openpose_people(keypoints[None].astype(np.float32), [box])
     return _without_unknown_parts(whole, keypoints)
 
 

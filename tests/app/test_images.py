@@ -1,4 +1,4 @@
-"""Uploads become upright RGB pixels or a named error; pictures become PNG that others read."""
+"""Uploads become upright RGB pixels or a named error."""
 
 import io
 import struct
@@ -8,18 +8,16 @@ from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import cv2
 import numpy as np
 import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import ImageFile, ImageOps
+from PIL import ImageOps
 
 from app.images import MAX_PARTS, MAX_SCANS, ImageLimits, decode_base64, decode_image
-from app.png import encode_png
-from pose_core.errors import ImageTooLarge, InvalidImage, InvalidInput, UnsupportedImage
-from pose_core.types import Image, Size, SkeletonMap
+from pose_core.errors import ImageTooLarge, InvalidImage, UnsupportedImage
+from pose_core.types import Image, Size
 from tests.app.bad_images import (
     CORPUS,
     HEIGHT,
@@ -39,7 +37,6 @@ from tests.app.bad_images import (
 )
 
 LIMITS = ImageLimits()
-PALETTE = np.random.default_rng(1).integers(0, 256, (256, 3), np.uint8)
 
 
 def pillow_rgb(data: bytes) -> Image:
@@ -114,7 +111,7 @@ def test_each_limit_holds(kind: str, limits: ImageLimits, message: str) -> None:
 
 
 def test_an_unknown_format_is_named_with_the_valid_ones() -> None:
-    with pytest.raises(UnsupportedImage, match="GIF87a.*; valid: JPEG, PNG, WEBP") as caught:
+    with pytest.raises(UnsupportedImage, match=r"GIF87a.*; valid: JPEG, PNG, WEBP") as caught:
         decode_image(saved(photo(), "GIF"), LIMITS)
     assert caught.value.choices == ("JPEG", "PNG", "WEBP")
 
@@ -246,6 +243,11 @@ def test_a_second_frame_is_never_seen() -> None:
     np.testing.assert_array_equal(decode_image(animation("WEBP", lossless=True), LIMITS), first)
 
 
+def test_a_short_pixel_stream_is_no_crash() -> None:
+    data = bare_png(4, 100, 8, 0, zlib.compress(b"\0\1\2\3\4" * 10))
+    assert first_row(data) == [[1] * 3, [2] * 3, [3] * 3, [4] * 3]
+
+
 # Against Pillow
 
 
@@ -375,81 +377,3 @@ def test_other_text_is_refused(text: str, message: str) -> None:
     with pytest.raises(InvalidImage, match=f"^image: .*{message}.*valid: ") as caught:
         decode_base64(text, LIMITS)
     assert caught.value.field == "image"
-
-
-# Writing PNG
-
-
-def read_back(data: bytes) -> Image:
-    """The RGB pixels, on which Pillow, OpenCV and our own reader agree."""
-    pixels = decode_image(data, LIMITS)
-    np.testing.assert_array_equal(pixels, pillow_rgb(data))
-    np.testing.assert_array_equal(pixels, cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB))
-    return pixels
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (48, 64), (513, 129)])
-@pytest.mark.parametrize("colours", [1, 2, 58, 256])
-def test_maps_round_trip(shape: tuple[int, int], colours: int) -> None:
-    indices = np.random.default_rng(2).integers(0, colours, shape, np.uint8)
-    drawn = SkeletonMap(indices, PALETTE[:colours])
-    data = encode_png(drawn)
-    np.testing.assert_array_equal(read_back(data), drawn.rgb)
-    opened = PIL.Image.open(io.BytesIO(data))
-    assert opened.mode == "P"
-    assert data[33:41] == struct.pack(">I4s", 3 * colours, b"PLTE")
-    np.testing.assert_array_equal(np.array(opened), indices)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (64, 48), (129, 513)])
-def test_photos_round_trip(size: tuple[int, int]) -> None:
-    image = np.array(photo("RGB", *size))
-    np.testing.assert_array_equal(read_back(encode_png(image)), image)
-
-
-def test_noise_and_views_round_trip() -> None:
-    noise = np.random.default_rng(5).integers(0, 256, (200, 300, 3), np.uint8)
-    for image in (noise, noise[:, ::-1], noise[::2, 1::3], noise.transpose(1, 0, 2)):
-        np.testing.assert_array_equal(read_back(encode_png(image)), image)
-    drawn = SkeletonMap(noise[::-1, ::2, 0], PALETTE)
-    np.testing.assert_array_equal(read_back(encode_png(drawn)), drawn.rgb)
-
-
-def test_a_map_takes_fewer_bytes_than_opencvs() -> None:
-    drawn = SkeletonMap(np.zeros((512, 512), np.uint8), PALETTE[:58])
-    cv2.line(drawn.indices, (20, 30), (400, 450), 5, 9)
-    _, peer = cv2.imencode(".png", drawn.rgb)
-    assert len(encode_png(drawn)) < len(peer)
-
-
-@pytest.mark.parametrize("picture", [SkeletonMap(np.zeros((2, 3), np.uint8), PALETTE[:1]), np.array(photo())])
-def test_text_is_kept(picture: SkeletonMap | Image) -> None:
-    text = {"openpose": '{"people": []}', "Größe mit Leerzeichen": "näher ✓ 人\n" * 500, "empty": "", "x" * 79: "y"}
-    opened = PIL.Image.open(io.BytesIO(encode_png(picture, text)))
-    assert isinstance(opened, PIL.PngImagePlugin.PngImageFile)
-    assert opened.text == text
-    assert encode_png(picture, {}) == encode_png(picture)
-    np.testing.assert_array_equal(read_back(encode_png(picture, text)), read_back(encode_png(picture)))
-
-
-@pytest.mark.parametrize("keyword", ["", "x" * 80, " a", "a ", "a  b", "a\nb", "a\0b", "人", "a\xa0b", "a\x7f", "a\n"])
-def test_keywords_that_png_cannot_hold_are_refused(keyword: str) -> None:
-    with pytest.raises(InvalidInput, match=r"text: keyword .* 1 to 79") as caught:
-        encode_png(np.array(photo()), {keyword: "value"})
-    assert caught.value.field == "text"
-
-
-@pytest.mark.parametrize("value", ["a\0b", "\ud800", "a\udfff"])
-def test_text_that_png_cannot_hold_is_refused(value: str) -> None:
-    with pytest.raises(InvalidInput, match="text of 'key' holds"):
-        encode_png(np.array(photo()), {"key": value})
-
-
-def test_a_map_with_colours_outside_its_palette_is_our_mistake() -> None:
-    with pytest.raises(AssertionError):
-        encode_png(SkeletonMap(np.full((2, 2), 3, np.uint8), PALETTE[:3]))
-
-
-def test_a_short_pixel_stream_is_no_crash() -> None:
-    data = bare_png(4, 100, 8, 0, zlib.compress(b"\0\1\2\3\4" * 10))
-    assert first_row(data) == [[1] * 3, [2] * 3, [3] * 3, [4] * 3]
