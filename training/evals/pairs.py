@@ -1,0 +1,72 @@
+"""Annotated people beside what was predicted for them, and what their labels are worth."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_core.errors import InvalidInput, UnknownChoice
+from pose_core.estimators import SCHEMES
+from pose_core.skeleton import KEYPOINT_COUNT
+from training.evals.records import Floats, GroundTruth, Predictions
+
+LABELS: Final[Mapping[str, Callable[[Floats], Floats]]] = {
+    "human": lambda v: (v >= 1).astype(np.float64),
+    "weighted": lambda v: v.clip(0, 1),
+    "known": lambda v: (v > 0).astype(np.float64),
+}
+"""How much a label of visibility v counts: only those of humans; all, machine labels with the probability that v gives
+them; all alike, as the COCO-WholeBody metric has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Everybody annotated but crowds, and what was predicted for them.
+
+    Attributes:
+        true: (people, 133, 2) annotated x and y in photo pixels.
+        predicted: (people, 133, 2) the same, predicted; NaN for who was not shown to the network.
+        weight: (people, 133) what each label counts, in 0..1; 0 also for points that the network does not know.
+        box_size: (people, 2) width and height of the annotated box in pixels.
+        found: (people,) whether there is a prediction.
+    """
+
+    true: Floats
+    predicted: Floats
+    weight: Floats
+    box_size: Floats
+    found: NDArray[np.bool_]
+
+    @property
+    def distance(self) -> Floats:
+        """(people, 133) in photo pixels, NaN without a prediction."""
+        return np.linalg.norm(self.predicted - self.true, axis=-1)
+
+
+def pair_people(truth: GroundTruth, predictions: Predictions, labels: str) -> Pairs:
+    """Put each annotated person beside the prediction for their box.
+
+    Raises:
+        InvalidInput: the boxes were detected, so nobody knows who is who.
+        UnknownChoice: `labels` is not in `LABELS`.
+    """
+    if predictions.boxes != "annotated":
+        raise InvalidInput("compares person by person and needs predictions on annotated boxes", field="boxes")
+    if labels not in LABELS:
+        raise UnknownChoice("labels", labels, LABELS)
+    keypoints = {one.id: one.keypoints[:, :2] for one in predictions.people}
+    people = [person for person in truth.people if not person.crowd]
+    true = np.array([one.keypoints for one in people]).reshape(-1, KEYPOINT_COUNT, 3)
+    predicted = np.full((*true.shape[:2], 2), np.nan)
+    for row, person in enumerate(people):
+        predicted[row] = keypoints.get(person.id, np.nan)
+    known = np.isin(np.arange(KEYPOINT_COUNT), SCHEMES[predictions.scheme])
+    return Pairs(
+        true=true[..., :2],
+        predicted=predicted,
+        weight=LABELS[labels](true[..., 2]) * known,
+        box_size=np.array([one.box[2:] for one in people]).reshape(-1, 2),
+        found=np.array([one.id in keypoints for one in people], np.bool_),
+    )

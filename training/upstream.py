@@ -1,0 +1,202 @@
+"""Published checkpoints of mmpose and DWPose into our networks, key by key, without running anything they contain.
+
+Our networks carry the published names, so loading is choosing keys by their prefix and being strict about the rest:
+
+    estimator   backbone.*, head.*                      a trained network of mmpose, or one of ours
+    backbone    backbone.*                              a pre-trained body network; its head is left alone
+    stage1      student.*                               a run of DWPose's first stage
+    stage2      teacher.backbone.*, student.head.*      a run of DWPose's second stage: the backbone that was trained
+                                                        is the teacher's, the student's own one never ran
+
+Sources: DWPose@0232d66 and mmpose@759b39c1, pth_transfer.py.
+"""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from pose_core.errors import ModelError, UnknownChoice
+
+Kind = Literal["estimator", "backbone", "stage1", "stage2"]
+
+StateDict = Mapping[str, Tensor]
+
+LISTED_KEYS: Final = 20
+
+
+class CheckpointMismatchError(ModelError):
+    """A checkpoint whose tensors are not those of the network."""
+
+
+class UnreadableCheckpointError(ModelError):
+    """A file that holds no weights, or holds them together with things that are not safe to load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefixes:
+    """How the keys of a checkpoint become those of a network.
+
+    Attributes:
+        kept: prefix in the checkpoint -> prefix in the network.
+        dropped: prefixes of keys that the network has no use for; any other key is an error.
+    """
+
+    kept: Mapping[str, str]
+    dropped: tuple[str, ...] = ()
+
+
+KINDS: Final[Mapping[Kind, Prefixes]] = {
+    "estimator": Prefixes({"backbone.": "backbone.", "head.": "head."}),
+    "backbone": Prefixes({"backbone.": "backbone."}, dropped=("head.", "neck.")),
+    "stage1": Prefixes({"student.": ""}, dropped=("teacher.", "distill_losses.")),
+    "stage2": Prefixes(
+        {"teacher.backbone.": "backbone.", "student.head.": "head."},
+        dropped=("teacher.head.", "student.backbone.", "distill_losses."),
+    ),
+}
+
+
+class Forgotten:
+    """What an object beside the weights becomes: it takes whatever it is said to be made of and keeps nothing."""
+
+    def __new__(cls, *_: object) -> Self:
+        """Ignore the arguments."""
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        """Ignore the state."""
+
+
+BESIDE_WEIGHTS: Final = (
+    "mmengine.logging.history_buffer.HistoryBuffer",
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
+    "numpy.dtype",
+    "numpy.ndarray",
+)
+"""What mmengine stores beside the weights: logged losses and the data set's description. Each of these names stands for
+`Forgotten` while a file is read, so neither their code nor any other code that a file names is run."""
+
+
+def load_upstream(network: nn.Module, path: Path, kind: Kind = "estimator") -> None:
+    """Fill a network with published weights, in place and completely (of a `backbone`, that part).
+
+    Args:
+        network: with the parts `backbone` and `head`, such as `training.models.rtmpose.RtmPose`.
+        path: `.safetensors`, or a `.pth` of torch.
+        kind: what the file is; see the module's docstring.
+
+    Raises:
+        UnknownChoice: `kind` is not in `KINDS`.
+        UnreadableCheckpointError: see `read_checkpoint`.
+        CheckpointMismatchError: a tensor is missing, unknown or of another shape; the message lists them and the
+            network is as it was.
+    """
+    state = select_weights(read_checkpoint(path), kind, str(path))
+    wanted = network.state_dict()
+    if kind == "backbone":
+        wanted = {key: tensor for key, tensor in wanted.items() if key.startswith("backbone.")}
+    require_match(state, wanted, str(path))
+    network.load_state_dict({**network.state_dict(), **state}, strict=True)
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by their names, on the CPU. Of mmengine's files that is the entry `state_dict`.
+
+    Raises:
+        UnreadableCheckpointError: no such file, no weights in it, or objects that this function refuses to load.
+    """
+    content = read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping) or not state:
+        raise UnreadableCheckpointError(f"{path} holds no state_dict")
+    strange = [str(key) for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
+    if strange:
+        raise UnreadableCheckpointError(f"{path} holds more than tensors: {name_some(strange)}")
+    return dict(state)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The content of a safetensors file."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UnreadableCheckpointError(f"{path} cannot be read: {error}") from error
+
+
+def read_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever is in the file
+    """The content of a file of `torch.save`, of which only tensors and plain containers are made."""
+    try:
+        with torch.serialization.safe_globals([(Forgotten, name) for name in BESIDE_WEIGHTS]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnreadableCheckpointError(
+            f"{path} holds objects that are not safe to load. If you trust its author, load it where those objects are "
+            "installed with torch.load(..., weights_only=False), keep nothing but its state_dict, save that with "
+            f"safetensors.torch.save_file and use the new file. torch says: {first_sentence(error)}"
+        ) from error
+    except (OSError, EOFError, RuntimeError) as error:
+        raise UnreadableCheckpointError(f"{path} cannot be read: {error}") from error
+
+
+def first_sentence(error: Exception) -> str:
+    """What torch refused, without its advice to load the file regardless."""
+    text = str(error).partition("WeightsUnpickler error: ")
+    return (text[2] or text[0]).strip().partition(". ")[0].partition("\n")[0]
+
+
+def select_weights(state: StateDict, kind: Kind, name: str = "checkpoint") -> dict[str, Tensor]:
+    """The tensors that a network wants, under the network's keys.
+
+    Args:
+        state: of a whole checkpoint.
+        kind: a key of `KINDS`.
+        name: of the checkpoint, for messages.
+
+    Raises:
+        UnknownChoice: `kind` is not in `KINDS`.
+        CheckpointMismatchError: keys that such a checkpoint does not have, or none of those it must have.
+    """
+    if kind not in KINDS:
+        raise UnknownChoice("kind", kind, KINDS)
+    prefixes, selected, unknown = KINDS[kind], {}, []
+    for key, tensor in state.items():
+        old = next((prefix for prefix in prefixes.kept if key.startswith(prefix)), None)
+        if old is not None:
+            selected[prefixes.kept[old] + key.removeprefix(old)] = tensor
+        elif not key.startswith(prefixes.dropped):
+            unknown.append(key)
+    if unknown:
+        raise CheckpointMismatchError(f"{name} is no {kind} checkpoint; it has unknown keys {name_some(unknown)}")
+    if not selected:
+        raise CheckpointMismatchError(f"{name} is no {kind} checkpoint; it has no {' or '.join(prefixes.kept)}")
+    return selected
+
+
+def require_match(state: StateDict, wanted: StateDict, name: str) -> None:
+    """Raise unless both have the same keys with the same shapes."""
+    wrong_shape = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(tensor.shape)}"
+        for key, tensor in wanted.items()
+        if key in state and state[key].shape != tensor.shape
+    ]
+    faults = {
+        "missing": [key for key in wanted if key not in state],
+        "unknown": [key for key in state if key not in wanted],
+        "of another shape": wrong_shape,
+    }
+    listed = [f"{len(keys)} {fault}: {name_some(keys)}" for fault, keys in faults.items() if keys]
+    if listed:
+        raise CheckpointMismatchError(f"{name} does not fit the network. {'; '.join(listed)}")
+
+
+def name_some(keys: list[str]) -> str:
+    """The first keys, and how many more there are."""
+    more = f" and {len(keys) - LISTED_KEYS} more" if len(keys) > LISTED_KEYS else ""
+    return ", ".join(keys[:LISTED_KEYS]) + more
