@@ -8,15 +8,14 @@ programs on another machine; only the slopes can be compared with it.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from matplotlib.figure import Figure
 
-from benchmarks.sides import OUTSIDE, TOTAL, Measured, measure, median_ms, open_sides
-from benchmarks.workload import PLACES, add_options, chosen_networks, conditions
+from benchmarks.sides import OUTSIDE, TOTAL, Measured, compare, median_ms
+from benchmarks.workload import PLACES, add_options
 
 COUNTS: Final = range(1, len(PLACES) + 1)
 PAPER: Final = {"OpenPose": 3.0, "DWPose": 1.5}
@@ -29,14 +28,9 @@ def main() -> None:
     add_options(parser, rounds=5)
     parser.add_argument("--plot", type=Path, help="draw the curves into this PNG or SVG file")
     options = parser.parse_args()
-    networks = chosen_networks(options)
-    measured = measure(open_sides(networks, options.cache, options.device), COUNTS, options.rounds)
-    described = conditions(networks, options.rounds)
-    print("\n".join([*(f"{name}: {value}" for name, value in described.items()), "", *table(measured)]))
-    if options.json:
-        options.json.write_text(json.dumps({"conditions": described, "seconds": measured}, indent=1))
+    measured = compare(options, COUNTS, table)
     if options.plot:
-        plot(measured).savefig(options.plot)
+        plot(measured).savefig(options.plot, dpi=110)
 
 
 def table(measured: Measured) -> Iterator[str]:
@@ -69,7 +63,7 @@ def plot(measured: Measured) -> Figure:
             axes.plot(list(points), list(points.values()), marker="o", label=side)
         if stage == TOTAL:
             for name, ratio in PAPER.items():
-                axes.plot([1, 9], [1, ratio], linestyle=":", marker="s", label=f"{name}, paper's Table 8")
+                axes.plot([1, 9], [1, ratio], linestyle=":", marker="s", label=f"{name}, paper (one and nine people)")
         axes.set(title=stage, xlabel="people in the photo", ylabel="time relative to one person", ylim=(0, None))
         axes.legend()
     return figure

@@ -10,11 +10,13 @@ detector therefore computes the same 80 classes as ours, and then is given rows 
 than the network's own answer would be.
 """
 
+import argparse
 import contextlib
+import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -35,6 +37,8 @@ from benchmarks.workload import (
     Arrays,
     Injected,
     Networks,
+    chosen_networks,
+    conditions,
     detector_rows,
     export_networks,
     person_boxes,
@@ -128,6 +132,7 @@ class Ours:
                 networks.estimator, spec.threshold, looker.provider, looker.sha256, partial(estimate, looker, spec)
             ),
         )
+        self._parameters = PoseParameters()
         self._service = PoseService(cast("ModelStore", FixedModels(pipeline)), Settings())
         self._detector_size = networks.detector_size
         self._jpeg = photo_jpeg()
@@ -139,7 +144,7 @@ class Ours:
         self._detector.start(rows)
         self._pose.start(logits)
         start = time.perf_counter()
-        answer = self._service.answer(self._jpeg, PoseParameters(), timer)
+        answer = self._service.answer(self._jpeg, self._parameters, timer)
         png = answer.map_png()
         elapsed = time.perf_counter() - start
         assert png.startswith(b"\x89PNG")
@@ -261,11 +266,27 @@ def measure(sides: Sequence[Side], counts: Sequence[int], rounds: int) -> Measur
     return measured
 
 
+def compare(options: argparse.Namespace, counts: Sequence[int], table: Callable[[Measured], Iterable[str]]) -> Measured:
+    """Measure what the command line asks for, print conditions and table, keep every measurement if asked to."""
+    networks = chosen_networks(options)
+    measured = measure(open_sides(networks, options.cache, options.device), counts, options.rounds)
+    described = conditions(networks, options.rounds)
+    print("\n".join([*(f"{name}: {value}" for name, value in described.items()), "", *table(measured)]))
+    if options.json:
+        options.json.write_text(json.dumps({"conditions": described, "seconds": measured}, indent=1))
+    return measured
+
+
 def _check_same_work(results: Sequence[Result], count: int) -> None:
     """Everybody was found by all sides, at the same points."""
     for result in results:
         assert len(result.points) == count, f"{len(result.points)} people found instead of {count}"
         assert np.allclose(result.points, results[0].points, atol=0.01)
+
+
+def fastest_ms(rounds: Sequence[Seconds], stage: str) -> float:
+    """Time of a stage in the round where it was shortest, which other load on the machine hardly touches."""
+    return 1e3 * min(seconds[stage] for seconds in rounds)
 
 
 def median_ms(rounds: Sequence[Seconds], stage: str) -> float:

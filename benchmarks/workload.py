@@ -39,7 +39,7 @@ CACHE: Final = Path(tempfile.gettempdir()) / "skelmap-benchmarks"
 
 def photo_jpeg() -> bytes:
     """A photo of `PHOTO_SIZE` as a JPEG of about 200 kB."""
-    loaded: Image = astronaut()  # type: ignore[no-untyped-call]
+    loaded: Image = astronaut()
     photo = cv2.resize(loaded, (PHOTO_SIZE.width, PHOTO_SIZE.height), interpolation=cv2.INTER_CUBIC)
     encoded = cv2.imencode(".jpg", cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
     return bytes(encoded)
