@@ -10,7 +10,7 @@ A trailing block of capitals in a variable's name gives its axes in order: `logi
 Every other letter is explained where it is used.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -77,6 +77,24 @@ class Batch:
             keypoint_BK2=move(self.keypoint_BK2),
             id_B=move(self.id_B),
         )
+
+
+class BatchSource(Protocol):
+    """This process's share of the training data.
+
+    The samples of a step follow from seed, epoch and step alone, so that a run can begin anywhere.
+    """
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many batches an epoch has, the same in every process."""
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of a zero-based epoch from its zero-based step `start` on, images as uint8."""
+
+
+Evaluate = Callable[[nn.Module], Mapping[str, float]]
+"""Numbers of a deployable network in evaluation mode, by name; the larger the first one, the better the network."""
 
 
 class Progress(NamedTuple):

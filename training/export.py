@@ -26,12 +26,16 @@ from torch import Tensor, nn
 from pose_core.errors import InvalidInput, ModelError
 from pose_core.session import Session, open_session
 from training.contracts import Exportable
+from training.half import convert_to_half
 
 OPSET = 17
 """ONNX operator set of our files; onnxruntime and TensorRT have known it for years."""
 
 TOLERANCE = 1e-4
 """Largest difference between torch and onnxruntime, relative to the largest value of that output."""
+
+HALF_TOLERANCE = 2e-2
+"""The same for a file in float16."""
 
 
 class ExportMismatchError(ModelError):
@@ -63,7 +67,8 @@ def export_onnx(
     metadata: Mapping[str, str] | None = None,
     dynamic_batch: bool = True,
     opset: int = OPSET,
-    tolerance: float = TOLERANCE,
+    half: bool = False,
+    tolerance: float | None = None,
 ) -> ExportReport:
     """Write `model` to `path` in evaluation mode and float32, and prove that onnxruntime computes the same.
 
@@ -74,7 +79,8 @@ def export_onnx(
         metadata: strings for the file's `metadata_props`.
         dynamic_batch: whether the batch axis is free; otherwise it is 1.
         opset: ONNX operator set.
-        tolerance: see `TOLERANCE`.
+        half: write weights and graph in float16; input and outputs stay float32.
+        tolerance: see `TOLERANCE`, which is the default, or `HALF_TOLERANCE`.
 
     Raises:
         ExportMismatchError: an output differs by more than `tolerance` or is not finite; no file is written.
@@ -86,10 +92,10 @@ def export_onnx(
         raise InvalidInput("at least one picture is needed to compare on", field="image_B3HW")
     with replacing(path) as partial:
         trace_onnx(network, model, image_B3HW[:1], partial, dynamic_batch=dynamic_batch, opset=opset)
-        finish_file(partial, [output.shape for output in run_torch(network, image_B3HW[:1])], metadata or {})
+        finish_file(partial, [output.shape for output in run_torch(network, image_B3HW[:1])], metadata or {}, half=half)
         batches = [image_B3HW] if dynamic_batch else list(torch.split(image_B3HW, 1))
         errors = compare_outputs(network, model.onnx_outputs, open_session(partial, "cpu"), batches)
-        require_equal(errors, tolerance)
+        require_equal(errors, tolerance or (HALF_TOLERANCE if half else TOLERANCE))
     content = path.read_bytes()
     return ExportReport(path, hashlib.sha256(content).hexdigest(), len(content), errors)
 
@@ -137,8 +143,10 @@ def silenced_exporter() -> Iterator[None]:
         yield
 
 
-def finish_file(path: Path, output_shapes: Sequence[tuple[int, ...]], metadata: Mapping[str, str]) -> None:
-    """Declare the outputs' shapes, add the metadata and check the file, in place.
+def finish_file(
+    path: Path, output_shapes: Sequence[tuple[int, ...]], metadata: Mapping[str, str], *, half: bool
+) -> None:
+    """Declare the outputs' shapes, convert to float16 if wanted, add the metadata and check the file, in place.
 
     Every dimension but the batch becomes a number, where the exporter loses track and writes a made-up name: consumers
     size their buffers by them. The bytes depend on nothing but the arguments.
@@ -147,6 +155,7 @@ def finish_file(path: Path, output_shapes: Sequence[tuple[int, ...]], metadata: 
     for output, shape in zip(proto.graph.output, output_shapes, strict=True):
         for dimension, length in zip(output.type.tensor_type.shape.dim[1:], shape[1:], strict=True):
             dimension.dim_value = length
+    proto = convert_to_half(proto) if half else proto
     onnx.helper.set_model_props(proto, dict(sorted(metadata.items())))
     onnx.checker.check_model(proto, full_check=True)
     path.write_bytes(proto.SerializeToString(deterministic=True))

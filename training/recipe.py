@@ -129,6 +129,7 @@ class Recipe:
         sigma: width of the SimCC labels in bins, x then y.
         batch_size: samples per step over all devices together.
         evaluate_every: epochs between evaluations.
+        headline: the number of `training.evals` that chooses the best checkpoint, as `metric/part/score`.
         steps_per_epoch: cut epochs short, for trying things out; None for all samples.
     """
 
@@ -143,5 +144,6 @@ class Recipe:
     epochs: int = 270
     batch_size: int = 512
     evaluate_every: int = 10
+    headline: str = "coco-wholebody-ap/wholebody/AP"
     steps_per_epoch: int | None = None
     seed: int = 21

@@ -1,0 +1,111 @@
+"""Small networks and batches, for tests of everything around them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pose_core.codecs import SimCC
+from pose_core.types import Size
+from training.contracts import Batch, Method
+from training.distributed import World
+from training.methods import METHODS
+from training.models.rtmpose import RtmPose, Scale
+from training.recipe import Data, MethodRecipe, Network, Optimisation, Recipe, Source
+from training.run import Run, Settings
+
+SIZE = Size(width=32, height=64)
+POINTS = 3
+SCALE, WIDE = Scale(deepen=0.1, widen=0.0625), Scale(deepen=0.1, widen=0.125)
+
+
+def build_student(seed: int = 0, scale: Scale = SCALE) -> RtmPose:
+    """A network of half a million parameters, nearly all of them in the head."""
+    torch.manual_seed(seed)
+    return RtmPose(scale, SIZE, POINTS)
+
+
+def build_teacher(seed: int = 1, scale: Scale = WIDE) -> RtmPose:
+    """A wider network whose weights keep the size of what passes through, so that its answers are worth copying."""
+    teacher = build_student(seed, scale)
+    with torch.no_grad():
+        for tensor in teacher.parameters():
+            if tensor.ndim > 1:
+                tensor.normal_(std=(2 / tensor[0].numel()) ** 0.5)
+    return teacher
+
+
+def make_batch(samples: int = 4, seed: int = 0) -> Batch:
+    """Noise with labels; the first point of the first sample is unknown."""
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randint(0, 256, (samples, 3, SIZE.height, SIZE.width), generator=generator, dtype=torch.uint8)
+    keypoint = torch.rand(samples, POINTS, 2, generator=generator) * torch.tensor([SIZE.width, SIZE.height])
+    known = torch.ones(samples, POINTS, dtype=torch.bool)
+    known[0, 0] = False
+    targets = SimCC().encode(keypoint.numpy(), known.numpy(), SIZE)
+    return Batch(
+        image_B3HW=image,
+        targets=tuple(torch.from_numpy(array) for array in targets.arrays),
+        weight_BK=torch.from_numpy(targets.weights),
+        keypoint_BK2=keypoint,
+        id_B=torch.arange(samples) + 100 * seed,
+    )
+
+
+class TinySource:
+    """Batches that follow from epoch and step, of which each process takes its rows."""
+
+    def __init__(self, steps: int = 5, samples: int = 4, rank: int = 0, size: int = 1) -> None:
+        self.steps_per_epoch = steps
+        self.samples, self.rows = samples, slice(rank, None, size)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Different noise in each step of each epoch."""
+        for step in range(start, self.steps_per_epoch):
+            whole = make_batch(self.samples, 1 + epoch * self.steps_per_epoch + step)
+            yield Batch(
+                image_B3HW=whole.image_B3HW[self.rows],
+                targets=tuple(target[self.rows] for target in whole.targets),
+                weight_BK=whole.weight_BK[self.rows],
+                keypoint_BK2=whole.keypoint_BK2[self.rows],
+                id_B=whole.id_B[self.rows],
+            )
+
+
+def build_method(name: str, **options: Any) -> Method:
+    """A method of `training.methods.METHODS` with networks of its own."""
+    teachers: dict[str, Callable[[], RtmPose | None]] = {
+        "supervised": lambda: None,
+        "dwpose-stage1": build_teacher,
+        "dwpose-stage2": lambda: build_teacher(scale=SCALE),
+    }
+    return METHODS[name](build_student(), teachers[name](), **options)
+
+
+def make_recipe(**changes: Any) -> Recipe:
+    """Three epochs of a method; its networks and data are those of this module whatever it says."""
+    nothing = Source(dataset="synthetic", annotations="")
+    recipe = Recipe(
+        name="tiny",
+        student=Network(model="rtmpose-t"),
+        method=MethodRecipe(name="supervised"),
+        data=Data(train=(nothing,), val=nothing),
+        input_size=SIZE,
+        optimisation=Optimisation(warm_up_steps=3, flat_until_epoch=1, cosine_until_epoch=3),
+        epochs=3,
+        batch_size=4,
+        evaluate_every=2,
+    )
+    return replace(recipe, **changes)
+
+
+def make_run(folder: Path, *, world: World | None = None, **changes: Any) -> Run:
+    """A run of `make_recipe` on `TinySource` on the CPU; fields of `Run` and of `Settings` can be changed."""
+    fields = {key: changes.pop(key) for key in Run._fields if key in changes}
+    world = world or World(0, 1, torch.device("cpu"))
+    settings = Settings(**{"progress": False, "draw": False, "log_every": 1, "save_every": 100, "keep": 9, **changes})
+    source = TinySource(rank=world.rank, size=world.size)
+    run = Run(make_recipe(), folder, source, None, world, settings)
+    return run._replace(**fields)

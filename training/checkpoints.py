@@ -1,0 +1,213 @@
+"""A run on disk, from which it continues to the same numbers.
+
+    runs/NAME/
+      log.jsonl, losses.png              see training.log
+      checkpoints/step-00001200/         the newest few
+        state.json                       recipe, step and versions
+        networks.safetensors             the method's state dict, frozen parts included: no other file is needed
+        average.safetensors              the running average of what changes
+        optimiser.safetensors            AdamW's moments by parameter, and the random number generators
+        deployable.safetensors           the averaged network to evaluate, export or use as a teacher
+      best.safetensors                   `deployable` of the best evaluation
+
+A checkpoint is written beside its place and then renamed: what has its name is complete. Nothing is unpickled.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import TypeAdapter
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pose_core.errors import InvalidInput
+from training.contracts import Method
+from training.deployable import Description, save_deployable, save_tensors
+from training.ema import Average
+from training.optim import trainable
+from training.recipe import Recipe
+
+FOLDER = "checkpoints"
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What AdamW remembers of each parameter."""
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(slots=True)
+class TrainingState:
+    """What a run carries from step to step.
+
+    Attributes:
+        method: all networks.
+        optimiser: of the method's trainable parameters.
+        average: of the method's changing tensors.
+        step: finished steps over all epochs.
+        best: headline of the best evaluation so far.
+    """
+
+    method: Method
+    optimiser: torch.optim.AdamW
+    average: Average
+    step: int = 0
+    best: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """The words and numbers of a checkpoint.
+
+    Attributes:
+        recipe: as it was run, overrides included.
+        step: finished steps.
+        steps_per_epoch: of the data it was trained on.
+        best: headline of the best evaluation so far.
+        versions: of what computed it.
+    """
+
+    recipe: Recipe
+    step: int
+    steps_per_epoch: int
+    best: float | None = None
+    versions: dict[str, str]
+
+
+SNAPSHOT = TypeAdapter(Snapshot)
+
+
+def save_checkpoint(run: Path, state: TrainingState, recipe: Recipe, steps_per_epoch: int, *, keep: int) -> Path:
+    """Write the checkpoint of `state.step` below the folder of a run and delete all but the newest `keep`."""
+    snapshot = Snapshot(
+        recipe=recipe,
+        step=state.step,
+        steps_per_epoch=steps_per_epoch,
+        best=state.best,
+        versions={"torch": torch.__version__},
+    )
+    folder = run / FOLDER / f"step-{state.step:08d}"
+    with replacing_folder(folder) as partial:
+        (partial / "state.json").write_bytes(SNAPSHOT.dump_json(snapshot, indent=2))
+        save_tensors(state.method.state_dict(), partial / "networks.safetensors")
+        save_tensors(state.average.tensors, partial / "average.safetensors")
+        save_tensors({**optimiser_tensors(state), **random_states()}, partial / "optimiser.safetensors")
+        save_average(state, recipe, partial / "deployable.safetensors")
+    for old in list_checkpoints(run)[:-keep]:
+        remove_folder(old)
+    return folder
+
+
+def save_average(state: TrainingState, recipe: Recipe, path: Path) -> None:
+    """Write the averaged deployable network."""
+    with state.average.applied():
+        tensors = state.method.deployable().state_dict()
+        save_deployable(tensors, Description.of(recipe, state.step), path)
+
+
+def list_checkpoints(run: Path) -> list[Path]:
+    """The complete checkpoints of a run, oldest first."""
+    return sorted((run / FOLDER).glob("step-*"))
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The checkpoint that a path means: itself, or the newest one of a run.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    if (path / "state.json").is_file():
+        return path
+    if checkpoints := list_checkpoints(path):
+        return checkpoints[-1]
+    raise InvalidInput(f"{path} is no checkpoint and no run that has one", field="checkpoint")
+
+
+def read_snapshot(checkpoint: Path) -> Snapshot:
+    """What a checkpoint says of itself.
+
+    Raises:
+        InvalidInput: it says it in another way than this version does.
+    """
+    try:
+        return SNAPSHOT.validate_json((checkpoint / "state.json").read_bytes())
+    except ValueError as error:
+        raise InvalidInput(f"{checkpoint / 'state.json'} is damaged or of another version: {error}") from error
+
+
+def restore(checkpoint: Path, state: TrainingState) -> Snapshot:
+    """Give `state`, fresh from the same recipe, the values of a checkpoint, in place."""
+    snapshot = read_snapshot(checkpoint)
+    state.method.load_state_dict(load_file(checkpoint / "networks.safetensors"))
+    state.average.load(load_file(checkpoint / "average.safetensors"))
+    remembered = load_file(checkpoint / "optimiser.safetensors")
+    load_random_states(remembered)
+    load_optimiser(state, remembered)
+    state.step, state.best = snapshot.step, snapshot.best
+    return snapshot
+
+
+def optimiser_tensors(state: TrainingState) -> Tensors:
+    """AdamW's memory, named `<parameter>/<moment>`; empty before the first step."""
+    memory = state.optimiser.state
+    parameters = trainable(state.method).items()
+    return {f"{name}/{key}": memory[p][key] for name, p in parameters if p in memory for key in MOMENTS}
+
+
+def load_optimiser(state: TrainingState, tensors: Mapping[str, Tensor]) -> None:
+    """Put `optimiser_tensors` back, on the device and in the memory format of each parameter."""
+    for name, parameter in trainable(state.method).items():
+        if f"{name}/step" in tensors:
+            moments = {key: torch.zeros_like(parameter).copy_(tensors[f"{name}/{key}"]) for key in MOMENTS[1:]}
+            state.optimiser.state[parameter] = {"step": tensors[f"{name}/step"].to(parameter.device), **moments}
+
+
+def random_states() -> Tensors:
+    """The state of PyTorch's generators; nothing in `training` draws from any other global one."""
+    states = {"random/cpu": torch.get_rng_state()}
+    return states | {f"random/cuda:{n}": torch.cuda.get_rng_state(n) for n in range(torch.cuda.device_count())}
+
+
+def load_random_states(tensors: Mapping[str, Tensor]) -> None:
+    """Put `random_states` back, as far as this machine has the devices."""
+    torch.set_rng_state(tensors["random/cpu"])
+    for number in range(torch.cuda.device_count()):
+        if (state := tensors.get(f"random/cuda:{number}")) is not None:
+            torch.cuda.set_rng_state(state, number)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """A neighbouring folder to fill; it becomes `folder` if the block succeeds and disappears if not."""
+    partial = folder.with_name(f".partial-{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        flush([*partial.iterdir(), partial])
+        remove_folder(folder)
+        partial.rename(folder)
+        flush([folder.parent])
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder, if there is one, so that a reader never finds it half empty under its name."""
+    if folder.exists():
+        doomed = folder.with_name(f".partial-{folder.name}-old")
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def flush(paths: Iterable[Path]) -> None:
+    """Wait until files and folders have reached the disk."""
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

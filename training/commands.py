@@ -1,0 +1,215 @@
+"""The command line of `python -m training`."""
+
+import inspect
+import logging
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter
+
+from pose_core.errors import InvalidInput, PoseError
+from training.assemble import build_batches, build_method, find_weights
+from training.checkpoints import find_checkpoint, list_checkpoints, read_snapshot
+from training.deployable import read_description
+from training.distributed import join_world
+from training.evals.report import format_table, write_json
+from training.loop import train
+from training.measure import Measurement, build_evaluate, load_candidate, measure
+from training.overrides import Overrides, apply_overrides
+from training.publish import publish, real_crops, weights_row
+from training.recipe import Recipe
+from training.recipes import RECIPES, find_recipe
+from training.recipes.debug import debug_of
+from training.run import Run, Settings
+
+DATA = Path("data")
+RUNS = Path("runs")
+
+Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A name that `list` shows.", show_default=False)]
+Data = Annotated[Path, typer.Option(help="Folder with annotations, pictures and weights; docs/training.md fills it.")]
+Chosen = Annotated[
+    str, typer.Option(help="Where to compute: cpu, cuda, cuda:1 or auto, which is cuda if there is one.")
+]
+Steps = Annotated[
+    int | None, typer.Option(min=1, help="Stop after this many steps, to be continued with `resume`. Default: all.")
+]
+Workers = Annotated[int | None, typer.Option(min=0, help="Processes that prepare batches, for each device.")]
+
+
+def build() -> typer.Typer:
+    """The command line with all its subcommands."""
+    command_line = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Train whole-body pose networks, from a teacher to a file that `skelmap serve` can use.",
+    )
+    commands: dict[str, Callable[..., None]] = {
+        "list": list_,
+        "run": run,
+        "resume": resume,
+        "eval": eval_,
+        "export": export,
+    }
+    for name, command in commands.items():
+        command_line.command(name)(command)
+    return command_line
+
+
+def list_(name: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Show all of this one.")] = None) -> None:
+    """Show every recipe in a line, or one with its published number and every value."""
+    if name is None:
+        for key, function in RECIPES.items():
+            typer.echo(f"{key:24} {(inspect.getdoc(function) or '').splitlines()[0]}")
+        return
+    recipe = find_recipe(name)
+    typer.echo(inspect.getdoc(RECIPES[name]) if name in RECIPES else f"{name}: the same, shrunk to try things out.")
+    typer.echo(TypeAdapter(Recipe).dump_json(recipe, indent=2).decode())
+
+
+def run(
+    name: Name,
+    *,
+    data: Data = DATA,
+    output: Annotated[Path | None, typer.Option(help="Folder of the run. [default: runs/RECIPE]")] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Try it out in a minute: stick figures, small networks.")
+    ] = False,
+    steps: Steps = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Length of the run; all phases keep their share.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Samples per step over all devices.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Another seed gives another run of the same recipe.")] = None,
+    workers: Workers = None,
+    device: Chosen = "auto",
+    teacher_weights: Annotated[
+        str | None, typer.Option(help="What the teacher knows: a checkpoint file, or the folder of a run.")
+    ] = None,
+    student_weights: Annotated[
+        str | None, typer.Option(help="What the student starts from: a checkpoint file, or the folder of a run.")
+    ] = None,
+) -> None:
+    """Train a recipe. On several GPUs: torchrun --nproc-per-node 8 -m training run RECIPE ..."""
+    found = debug_of(find_recipe(name)) if debug else find_recipe(name)
+    overrides = Overrides(
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        workers=workers,
+        teacher_weights=teacher_weights,
+        student_weights=student_weights,
+    )
+    recipe = apply_overrides(found, overrides)
+    folder = output or RUNS / recipe.name
+    if list_checkpoints(folder):
+        raise InvalidInput(f"{folder} holds a run; `resume` it, or name another folder", field="output")
+    carry_out(recipe, folder, data, device=device, settings=Settings(stop_after=steps))
+
+
+def resume(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, or of one of its checkpoints.")],
+    *,
+    data: Data = DATA,
+    steps: Steps = None,
+    workers: Workers = None,
+    device: Chosen = "auto",
+) -> None:
+    """Go on with a run from its newest checkpoint, as if it had never been stopped."""
+    checkpoint = find_checkpoint(path)
+    recipe = apply_overrides(read_snapshot(checkpoint).recipe, Overrides(workers=workers))
+    settings = Settings(stop_after=steps)
+    carry_out(recipe, checkpoint.parent.parent, data, device=device, settings=settings, checkpoint=checkpoint)
+
+
+def carry_out(
+    recipe: Recipe, folder: Path, data: Path, *, device: str, settings: Settings, checkpoint: Path | None = None
+) -> None:
+    """Train in this process, alone or as one of several, and say where the results are."""
+    with join_world(device) as world:
+        method = build_method(recipe if checkpoint is None else without_weights(recipe), data)
+        batches = build_batches(recipe, data, world)
+        bar = world.is_first and sys.stderr.isatty()
+        evaluate = build_evaluate(recipe, data, folder / "pictures", progress=bar) if world.is_first else None
+        whole = Run(recipe, folder, batches, evaluate, world, replace(settings, progress=bar))
+        state = train(whole, method, checkpoint)
+        if world.is_first:
+            typer.echo(f"{folder}: {state.step} of {recipe.epochs * whole.steps_per_epoch} steps")
+            if state.best is not None:
+                typer.echo(f"best {recipe.headline}: {state.best:.4f}, in {folder / 'best.safetensors'}")
+
+
+def without_weights(recipe: Recipe) -> Recipe:
+    """A recipe whose networks get their weights from a checkpoint."""
+    teacher = recipe.teacher and replace(recipe.teacher, weights=None)
+    return replace(recipe, student=replace(recipe.student, weights=None), teacher=teacher)
+
+
+def eval_(
+    network: Annotated[
+        str, typer.Argument(metavar="NETWORK", help="A run, a checkpoint, a .safetensors or .onnx file.")
+    ],
+    *,
+    data: Data = DATA,
+    recipe: Annotated[
+        str | None, typer.Option(help="Whose validation data to use. [default: what the network was trained with]")
+    ] = None,
+    detections: Annotated[
+        Path | None, typer.Option(help="Boxes of a detector, a COCO results file, instead of the annotated ones.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write all numbers to this JSON file, too.")] = None,
+    flip: Annotated[bool, typer.Option(help="Look at every crop mirrored, too, as published numbers do.")] = True,
+    device: Chosen = "auto",
+) -> None:
+    """Measure a network: AP as published, PCK, and the errors of faces and hands."""
+    candidate = load_candidate(network, data, device)
+    wanted = find_recipe(recipe) if recipe else candidate.recipe
+    if wanted is None:
+        raise InvalidInput("the file does not say what it was trained on; name a recipe", field="recipe")
+    with tempfile.TemporaryDirectory() as scratch:
+        how = Measurement(detections, flip, sys.stderr.isatty())
+        report = measure(candidate.network, wanted, data, Path(scratch), how)
+    typer.echo(format_table(report))
+    if output:
+        write_json(report, output)
+
+
+def export(
+    path: Annotated[Path, typer.Argument(metavar="NETWORK", help="A run, a checkpoint or a .safetensors file.")],
+    *,
+    output: Annotated[Path | None, typer.Option(help="The ONNX file. [default: RECIPE.onnx]")] = None,
+    half: Annotated[bool, typer.Option("--half", help="float16 inside: half the size, for GPUs.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Data folder; the file is then compared on real crops instead of noise.")
+    ] = None,
+) -> None:
+    """Write an ONNX file that computes the same, and the row that gives it a name."""
+    weights = find_weights(str(path), path.parent)
+    description = read_description(weights)
+    crops = None if data is None else real_crops(find_recipe(description.recipe), data)
+    target = output or Path(f"{description.recipe}.onnx")
+    published = publish(weights, target, crops, half=half)
+    report = published.export
+    errors = ", ".join(f"{name} {error:.1e}" for name, error in report.errors.items())
+    kind = "noise (--data gives real crops)" if crops is None else "real crops"
+    typer.echo(f"{report.path}: {report.bytes:_} bytes, sha256 {report.sha256}")
+    typer.echo(f"compared with torch on {published.crops} pictures of {kind}: relative error of {errors};")
+    typer.echo(
+        f"of {published.sure} points it is sure of {published.near:.2%} lie within a pixel, "
+        f"the farthest {published.farthest_px:.1f} px away"
+    )
+    typer.echo(f"serve it: SKELMAP_ESTIMATOR={report.path} skelmap serve\nor give it a name in pose_core/weights.py:")
+    typer.echo(weights_row(published, description))
+
+
+def main() -> None:
+    """Run the command line; errors of ours are one line on stderr and an exit code, never a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    try:
+        build()()
+    except PoseError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2 if isinstance(error, InvalidInput) else 3)

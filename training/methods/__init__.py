@@ -1,0 +1,14 @@
+"""Every way to train a student, by name. A new one is a file here and a line in `METHODS`."""
+
+from collections.abc import Callable
+
+from training.contracts import Method
+from training.methods.dwpose import DwposeStage1, DwposeStage2
+from training.methods.supervised import Supervised
+
+METHODS: dict[str, Callable[..., Method]] = {
+    "supervised": Supervised,
+    "dwpose-stage1": DwposeStage1,
+    "dwpose-stage2": DwposeStage2,
+}
+"""Name -> a constructor that takes the student, the teacher or None, and the options of a recipe by name."""

@@ -1,0 +1,48 @@
+"""Learning from labels alone: how teachers and baselines are trained."""
+
+from torch import nn
+
+from pose_core.errors import InvalidInput
+from training.contracts import Batch, Method, Progress, StepResult
+from training.losses import Reduction, ground_truth_loss, position_accuracy, require_reduction
+from training.models.rtmpose import RtmPose
+
+
+class Supervised(Method):
+    """The ground-truth loss only.
+
+    Attributes:
+        student: what is trained.
+        ground_truth_weight: factor of the loss. The published code sums over the 64 samples of one of its devices (32
+            at 384 x 288); the mean times that number is the same on any number of devices and for any batch.
+        ground_truth_reduction: `mean` over the samples, or their `sum` as in the published code, whose gradient then
+            depends on the batch size; give it a weight of 1.
+    """
+
+    def __init__(
+        self,
+        student: RtmPose,
+        teacher: RtmPose | None = None,
+        *,
+        ground_truth_weight: float = 64.0,
+        ground_truth_reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__()
+        if teacher is not None:
+            raise InvalidInput("supervised training has no teacher", field="teacher")
+        require_reduction(ground_truth_reduction)
+        self.student = student
+        self.ground_truth_weight = ground_truth_weight
+        self.ground_truth_reduction: Reduction = ground_truth_reduction
+
+    def forward(self, batch: Batch, progress: Progress) -> StepResult:
+        """Loss `ground_truth`; metric `accuracy`, see `position_accuracy`."""
+        del progress
+        logits = self.student(batch.image_B3HW)
+        loss = ground_truth_loss(logits, batch.targets, batch.weight_BK, self.ground_truth_reduction)
+        accuracy = position_accuracy(logits, batch.targets, batch.weight_BK)
+        return StepResult({"ground_truth": self.ground_truth_weight * loss}, {"accuracy": accuracy})
+
+    def deployable(self) -> nn.Module:
+        """The student."""
+        return self.student

@@ -1,0 +1,68 @@
+"""Every result that can be trained, by name. A new one is a function in a file here and a line in `RECIPES`.
+
+A recipe's docstring says what the published number is and where it stands, what to type, and how long it takes. All
+published numbers are whole-body AP or AR on COCO-WholeBody v1.0 val with the boxes of a detector (person AP 56.4) and
+flip test. "Table 1" is the main table of the paper as the README of DWPose (AP) and that of mmpose (AR) repeat it. None
+of the numbers was reproduced here: that takes the data sets and a machine with eight GPUs.
+"""
+
+from collections.abc import Callable
+
+from pose_core.errors import UnknownChoice
+from training.recipe import Recipe
+from training.recipes import baselines, folder, stage1, stage2
+from training.recipes.debug import DEBUG_SUFFIX, debug_of
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    # from labels alone
+    "rtmpose-t-256": baselines.rtmpose_t_256,
+    "rtmpose-s-256": baselines.rtmpose_s_256,
+    "rtmpose-m-256": baselines.rtmpose_m_256,
+    "rtmpose-l-256": baselines.rtmpose_l_256,
+    "rtmpose-x-256": baselines.rtmpose_x_256,
+    "rtmpose-l-384": baselines.rtmpose_l_384,
+    "rtmpose-x-384": baselines.rtmpose_x_384,
+    "rtmpose-m-256-coco": baselines.rtmpose_m_256_coco,
+    "rtmpose-l-256-coco": baselines.rtmpose_l_256_coco,
+    "rtmpose-l-384-coco": baselines.rtmpose_l_384_coco,
+    "rtmpose-x-384-coco": baselines.rtmpose_x_384_coco,
+    # first stage: teacher to student
+    "dwpose-s1-l-t-256": stage1.l_to_t_256,
+    "dwpose-s1-l-s-256": stage1.l_to_s_256,
+    "dwpose-s1-l-m-256": stage1.l_to_m_256,
+    "dwpose-s1-x-l-256": stage1.x_to_l_256,
+    "dwpose-s1-x-l-384": stage1.x_to_l_384,
+    "dwpose-s1-l-t-384": stage1.l_to_t_384,
+    "dwpose-s1-l-s-384": stage1.l_to_s_384,
+    "dwpose-s1-l-m-384": stage1.l_to_m_384,
+    "dwpose-s1-l-m-256-coco": stage1.l_to_m_256_coco,
+    "dwpose-s1-x-l-384-coco": stage1.x_to_l_384_coco,
+    # second stage: a network to its own new head
+    "dwpose-s2-t-256": stage2.t_256,
+    "dwpose-s2-s-256": stage2.s_256,
+    "dwpose-s2-m-256": stage2.m_256,
+    "dwpose-s2-l-256": stage2.l_256,
+    "dwpose-s2-x-256": stage2.x_256,
+    "dwpose-s2-t-384": stage2.t_384,
+    "dwpose-s2-s-384": stage2.s_384,
+    "dwpose-s2-m-384": stage2.m_384,
+    "dwpose-s2-l-384": stage2.l_384,
+    # any folder of people
+    "folder-t": folder.supervised_t,
+    "folder-s": folder.supervised_s,
+    "folder-s1-s-t": folder.stage1_s_to_t,
+    "folder-s2-t": folder.stage2_t,
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of a name, which may end in `-debug`.
+
+    Raises:
+        UnknownChoice: there is none.
+    """
+    stem = name.removesuffix(DEBUG_SUFFIX)
+    if stem not in RECIPES:
+        raise UnknownChoice("recipe", name, RECIPES)
+    recipe = RECIPES[stem]()
+    return recipe if name == stem else debug_of(recipe)
