@@ -38,8 +38,8 @@ format: $(VENV)/.test ## Rewrite files in the project's format
 
 bench: $(VENV)/.test ## Ratios against the peers, from one run on this machine
 	$(INSTALL) --no-deps rtmlib==0.0.16
-	$(BIN)/python benchmarks/stages.py
-	$(BIN)/python benchmarks/people.py
+	$(BIN)/python -m benchmarks.stages
+	$(BIN)/python -m benchmarks.people
 
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -129,21 +129,23 @@ def keep_parts(person: OpenPosePerson, parts: Collection[Part]) -> OpenPosePerso
 
 def place_people(people: Sequence[OpenPosePerson], placement: Placement, canvas: Size) -> OpenPoseScene:
     """The people of a photo on a canvas; their boxes stay in photo pixels."""
-
-    def on_canvas(points: Float64[np.ndarray, "points 3"] | None) -> Float64[np.ndarray, "points 3"] | None:
-        return None if points is None else placement.apply(points)
-
     return OpenPoseScene(
         canvas,
         tuple(
             replace(
                 person,
-                body=on_canvas(person.body),
-                feet=on_canvas(person.feet),
-                face=on_canvas(person.face),
-                left_hand=on_canvas(person.left_hand),
-                right_hand=on_canvas(person.right_hand),
+                body=_on_canvas(person.body, placement),
+                feet=_on_canvas(person.feet, placement),
+                face=_on_canvas(person.face, placement),
+                left_hand=_on_canvas(person.left_hand, placement),
+                right_hand=_on_canvas(person.right_hand, placement),
             )
             for person in people
         ),
     )
+
+
+def _on_canvas(
+    points: Float64[np.ndarray, "points 3"] | None, placement: Placement
+) -> Float64[np.ndarray, "points 3"] | None:
+    return None if points is None else placement.apply(points)

@@ -62,7 +62,8 @@ class SimCC:
         maxima = []
         for axis, logits in enumerate(outputs):
             best = logits.argmax(axis=-1)
-            maxima.append(np.take_along_axis(logits, best[..., None], axis=-1)[..., 0])
+            rows = logits.reshape(-1, logits.shape[-1])
+            maxima.append(rows[np.arange(len(rows)), best.ravel()].reshape(best.shape))
             decoded[..., axis] = best
         decoded[..., 2] = np.minimum(maxima[0], maxima[1])
         decoded[decoded[..., 2] <= 0, :2] = -1

@@ -6,6 +6,7 @@ Serves any input size and any number of classes of which class 0 is the person, 
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Shaped
@@ -69,15 +70,22 @@ def decode_cells(
     rows: Float32[np.ndarray, "cells 4"], cells: Int[np.ndarray, "cells"], size: Size
 ) -> Float32[np.ndarray, "cells 4"]:
     """Left, top, right, bottom in letterbox pixels of the given cells, numbered over all grids."""
-    counts = grid_cells(size)
-    ends = np.cumsum(counts)
-    level = np.searchsorted(ends, cells, side="right")
-    index = cells - (ends - counts)[level]
-    width = size.width // np.array(STRIDES)[level]
-    stride = np.array(STRIDES, np.float32)[level, None]
-    corner = np.stack([index % width, index // width], axis=-1).astype(np.float32)
+    grid = cell_grid(size)[cells]
+    corner, stride = grid[:, :2], grid[:, 2:]
     center, extent = (rows[:, :2] + corner) * stride, np.exp(rows[:, 2:]) * stride
     return np.concatenate([center - extent / 2, center + extent / 2], axis=-1)
+
+
+@cache
+def cell_grid(size: Size) -> Float32[np.ndarray, "cells 3"]:
+    """Column, row and stride of every cell, numbered over all grids."""
+    grids = []
+    for stride in STRIDES:
+        row, column = np.mgrid[: size.height // stride, : size.width // stride]
+        grids.append(np.stack([column, row, np.full_like(row, stride)], axis=-1).reshape(-1, 3))
+    grid = np.concatenate(grids).astype(np.float32)
+    grid.flags.writeable = False
+    return grid
 
 
 def suppress(boxes: Float[np.ndarray, "boxes 4"], score: Float[np.ndarray, "boxes"]) -> list[int]:

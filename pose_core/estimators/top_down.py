@@ -52,7 +52,8 @@ def crop_tensor(
 ) -> Float32[np.ndarray, "batch 3 height width"]:
     """Normalised crops; the rows beyond the people are zero."""
     size, table = spec.input_size, normalise_table(spec.mean, spec.std)
-    tensor = np.zeros((batch_size, 3, size.height, size.width), np.float32)
+    tensor = np.empty((batch_size, 3, size.height, size.width), np.float32)
+    tensor[len(regions) :] = 0
     for region, out in zip(regions, tensor, strict=False):
         fill_tensor(crop_image(image, crop_matrix(region, size), size), table, out)
     return tensor

