@@ -49,9 +49,9 @@ def hand(wrist: tuple[float, float], towards_deg: float, *, mirrored: bool) -> F
     return np.array(points)
 
 
-def arc(center: tuple[float, float], radii: tuple[float, float], start_deg: float, stop_deg: float, count: int) -> list[
-    tuple[float, float]
-]:
+def arc(
+    center: tuple[float, float], radii: tuple[float, float], start_deg: float, stop_deg: float, count: int
+) -> list[tuple[float, float]]:
     """Points along an ellipse."""
     angles = np.deg2rad(np.linspace(start_deg, stop_deg, count))
     return [(center[0] + radii[0] * np.cos(a), center[1] + radii[1] * np.sin(a)) for a in angles]
