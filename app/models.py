@@ -40,9 +40,10 @@ class ModelStore:
             ModelError: a file that cannot be used.
         """
         settings = self._settings
-        finder = self._choose("detector", detector, settings.detector, self.detector_names(), detector_names())
-        poser = self._choose("estimator", estimator, settings.estimator, self.estimator_names(), ESTIMATORS)
-        missing = [name for name in (finder, poser) if name in WEIGHTS and not find(name)]
+        finder = self._choose("detector", detector, settings.detector, self.detector_names, detector_names())
+        poser = self._choose("estimator", estimator, settings.estimator, self.estimator_names, ESTIMATORS)
+        keys = {f"detector {finder}": finder, f"estimator {poser}": poser}
+        missing = [name for key, name in keys.items() if not self._find(key) and name in WEIGHTS and not find(name)]
         if missing:
             raise WeightsMissing(
                 f"no weights of {' and '.join(missing)} in {cache_folder()}: get them with "
@@ -75,9 +76,12 @@ class ModelStore:
         with self._lock:
             return {network.name: network.sha256 for network in self._loaded.values()}
 
-    def _choose(self, field: str, name: str | None, default: str, usable: list[str], known: Container[str]) -> str:
+    def _choose(
+        self, field: str, name: str | None, default: str, list_usable: Callable[[], list[str]], known: Container[str]
+    ) -> str:
         if name is None or name in {default, Path(default).stem}:
             return default
+        usable = list_usable()  # looks at the disk
         if name in usable:
             return name
         if name in known:
