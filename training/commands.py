@@ -24,7 +24,7 @@ from training.overrides import Overrides, apply_overrides
 from training.publish import publish, real_crops, weights_row
 from training.recipe import Recipe
 from training.recipes import RECIPES, find_recipe
-from training.recipes.debug import debug_of
+from training.recipes.debug import DEBUG_SUFFIX, debug_of
 from training.run import Run, Settings
 
 DATA = Path("data")
@@ -134,7 +134,8 @@ def carry_out(
         batches = build_batches(recipe, data, world)
         bar = world.is_first and sys.stderr.isatty()
         evaluate = build_evaluate(recipe, data, folder / "pictures", progress=bar) if world.is_first else None
-        whole = Run(recipe, folder, batches, evaluate, world, replace(settings, progress=bar))
+        every = 1 if recipe.name.endswith(DEBUG_SUFFIX) else settings.log_every
+        whole = Run(recipe, folder, batches, evaluate, world, replace(settings, log_every=every))
         state = train(whole, method, checkpoint)
         if world.is_first:
             typer.echo(f"{folder}: {state.step} of {recipe.epochs * whole.steps_per_epoch} steps")

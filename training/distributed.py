@@ -31,13 +31,14 @@ class World(NamedTuple):
 
 
 @contextmanager
-def join_world(device: str, environ: Mapping[str, str] = os.environ) -> Iterator[World]:
+def join_world(device: str, environ: Mapping[str, str] = os.environ, patience: timedelta = PATIENCE) -> Iterator[World]:
     """Meet the other processes that torchrun started, if it did, and leave them in the end.
 
     Args:
         device: `cpu`, `cuda`, `cuda:N` or `auto`, which is CUDA where there is a device. Of several processes on
             `cuda` each takes the device of its own number.
         environ: where torchrun leaves its numbers.
+        patience: how long a process waits for the others before it gives up.
 
     Raises:
         DeviceUnavailable: see `choose_device`.
@@ -47,7 +48,7 @@ def join_world(device: str, environ: Mapping[str, str] = os.environ) -> Iterator
     if size == 1:
         yield World(0, 1, chosen)
         return
-    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
+    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=patience)
     try:
         yield World(rank, size, chosen)
     finally:

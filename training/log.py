@@ -6,7 +6,7 @@ evaluation, `{"step", "epoch", "evaluation"}`; `step` counts the steps finished 
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +14,9 @@ from typing import Any, Self
 from matplotlib.figure import Figure
 
 Record = Mapping[str, Any]
+GROUPS = {"losses": "loss", "metrics": "metric"}
+"""Groups of numbers in a line, and what they are called in the picture."""
+
 Curve = list[tuple[int, float]]
 """Step and value."""
 
@@ -64,15 +67,27 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def curves_of(records: list[dict[str, Any]]) -> dict[str, Curve]:
-    """Every number of a log over the steps: `loss ground_truth`, `metric accuracy`, `evaluation AP`, and the others."""
+    """Every number of the steps, and the headline of the evaluations, over the steps.
+
+    Named `loss ground_truth`, `metric accuracy`, `evaluation AP`, the others as they are.
+    """
     curves: defaultdict[str, Curve] = defaultdict(list)
     for record in records:
-        for key, value in record.items():
-            group = {"losses": "loss", "metrics": "metric", "evaluation": "evaluation"}.get(key)
-            named = {f"{group} {name}": number for name, number in value.items()} if group else {key: value}
-            for name, number in named.items():
-                curves[name].append((record["step"], number))
-    return {name: curve for name, curve in curves.items() if name not in {"step", "epoch"}}
+        for name, number in name_numbers(record):
+            curves[name].append((record["step"], number))
+    return dict(curves)
+
+
+def name_numbers(record: Record) -> Iterator[tuple[str, float]]:
+    """The numbers of a line that are drawn, by the names of their curves."""
+    for key, value in record.items():
+        if key == "evaluation":
+            headline, number = next(iter(value.items()))
+            yield f"evaluation {headline}", number
+        elif key in GROUPS:
+            yield from ((f"{GROUPS[key]} {name}", number) for name, number in value.items())
+        elif key not in {"step", "epoch"}:
+            yield key, value
 
 
 def plot_log(path: Path, picture: Path) -> None:

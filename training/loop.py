@@ -135,6 +135,6 @@ def evaluate(run: Run, state: TrainingState, log: Log, epoch: int) -> None:
 
 
 def progress_bar(run: Run, state: TrainingState) -> "tqdm[Never]":
-    """A bar over the steps of the run, silent in all processes but the first."""
-    hidden = not (run.settings.progress and run.world.is_first)
+    """A bar over the steps of the run, on terminals only and silent in all processes but the first."""
+    hidden = None if run.settings.progress and run.world.is_first else True
     return tqdm(total=run.last_step, initial=state.step, desc=run.recipe.name, unit="step", disable=hidden)

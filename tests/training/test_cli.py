@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -23,8 +22,6 @@ from training import commands
 from training.checkpoints import find_checkpoint, list_checkpoints, read_snapshot
 from training.deployable import load_deployable
 from training.recipes import RECIPES
-
-ROOT = Path(__file__).parents[2]
 
 
 def call(*arguments: object) -> Result:
@@ -59,14 +56,7 @@ def test_every_command_helps() -> None:
 
 
 def test_overrides_are_a_short_list_and_each_is_explained() -> None:
-    text = subprocess.run(
-        [sys.executable, "-m", "training", "run", "--help"],
-        cwd=ROOT,
-        env={"COLUMNS": "200", "PATH": "", "TERM": "dumb"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    text = CliRunner().invoke(commands.build(), ["run", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
     options = set(re.findall(r"--[a-z-]+", text))
     assert options == {
         *("--data", "--output", "--debug", "--steps", "--epochs", "--batch-size", "--seed", "--workers", "--device"),

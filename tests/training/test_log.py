@@ -38,7 +38,11 @@ def test_a_process_without_a_path_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_every_number_is_a_curve() -> None:
-    records = [{**step(1), "gradient_norm": 2.0}, step(2), {"step": 2, "epoch": 0, "evaluation": {"AP": 0.1}}]
+    records = [
+        {**step(1), "gradient_norm": 2.0},
+        step(2),
+        {"step": 2, "epoch": 0, "evaluation": {"AP": 0.1, "AR": 0.2}},
+    ]
     assert curves_of(records) == {
         "loss logit": [(1, 1.0), (2, 0.5)],
         "metric accuracy": [(1, 0.5), (2, 0.5)],

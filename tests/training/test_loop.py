@@ -37,15 +37,14 @@ def assert_same(one: TrainingState, other: TrainingState) -> None:
     assert [name for name, tensor in first.items() if not torch.equal(tensor, second[name])] == []
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_killed_run_ends_with_the_same_weights(name: str, tmp_path: Path) -> None:
-    whole = train(tiny.make_run(tmp_path / "whole"), tiny.build_method(name))
+def test_a_killed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
+    whole = train(tiny.make_run(tmp_path / "whole"), tiny.build_method("dwpose-stage1"))
     killed = tmp_path / "killed"
-    command = [sys.executable, "-m", "tests.training.worker", "kill", name, str(killed), "9"]
-    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 9
+    command = [sys.executable, "-m", "tests.training.worker", "kill", "dwpose-stage1", str(killed), "9"]
+    assert subprocess.run(command, cwd=ROOT, check=False, timeout=120).returncode == 9
     checkpoint = find_checkpoint(killed)
-    assert checkpoint.name == "step-00000007", "in the middle of the second epoch"
-    resumed = train(tiny.make_run(killed, save_every=7), tiny.build_method(name), checkpoint)
+    assert checkpoint.name == "step-00000007", "in the middle of the second epoch, two steps before the end"
+    resumed = train(tiny.make_run(killed, save_every=7), tiny.build_method("dwpose-stage1"), checkpoint)
     assert_same(resumed, whole)
     wanted, found = (
         [{**record, "samples_per_s": 0} for record in read_log(folder / "log.jsonl")]
@@ -54,12 +53,12 @@ def test_a_killed_run_ends_with_the_same_weights(name: str, tmp_path: Path) -> N
     assert found == wanted
 
 
-def test_stopping_and_continuing_step_by_step_changes_nothing(tmp_path: Path) -> None:
-    whole = train(tiny.make_run(tmp_path / "whole"), tiny.build_method("supervised"))
+@pytest.mark.parametrize("name", METHODS)
+def test_stopping_and_continuing_anywhere_changes_nothing(name: str, tmp_path: Path) -> None:
+    whole = train(tiny.make_run(tmp_path / "whole"), tiny.build_method(name))
     checkpoint = None
-    for stop in (1, 5, 11, 15):
-        run = tiny.make_run(tmp_path / "parts", stop_after=stop)
-        state = train(run, tiny.build_method("supervised"), checkpoint)
+    for stop in (1, 7, 15):
+        state = train(tiny.make_run(tmp_path / "parts", stop_after=stop), tiny.build_method(name), checkpoint)
         checkpoint = find_checkpoint(tmp_path / "parts")
         assert state.step == stop
     assert_same(state, whole)

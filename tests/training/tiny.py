@@ -74,14 +74,14 @@ class TinySource:
             )
 
 
-def build_method(name: str, **options: Any) -> Method:
-    """A method of `training.methods.METHODS` with networks of its own."""
+def build_method(name: str, *, student: RtmPose | None = None, **options: Any) -> Method:
+    """A method of `training.methods.METHODS` with networks of its own, and a fresh student if none is given."""
     teachers: dict[str, Callable[[], RtmPose | None]] = {
         "supervised": lambda: None,
         "dwpose-stage1": build_teacher,
         "dwpose-stage2": lambda: build_teacher(scale=SCALE),
     }
-    return METHODS[name](build_student(), teachers[name](), **options)
+    return METHODS[name](student or build_student(), teachers[name](), **options)
 
 
 def make_recipe(**changes: Any) -> Recipe:

@@ -1,0 +1,129 @@
+"""From recipes to networks and validation data."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pose_core.errors import InvalidInput, ModelError, UnknownChoice, WeightsMissing
+from pose_core.types import PersonBox, Size
+from tests.training import tiny
+from training.assemble import build_batches, build_method, build_network, find_weights
+from training.checkpoints import save_checkpoint
+from training.data import load_sources
+from training.deployable import Description, load_deployable, save_deployable
+from training.distributed import World
+from training.loop import start
+from training.measure import read_validation, truth_of
+from training.models import MODELS
+from training.recipe import MethodRecipe, Network, Source
+from training.recipes import RECIPES
+from training.recipes.debug import debug_of
+
+FIGURES = Source(dataset="synthetic", annotations="", options=(("count", 3),))
+SMALL = Size(64, 64)
+
+
+def test_equal_seeds_build_equal_networks(tmp_path: Path) -> None:
+    recipe = debug_of(RECIPES["folder-s1-s-t"]())
+    one, other = (build_method(recipe, tmp_path).state_dict() for _ in range(2))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+    another = build_method(replace(recipe, seed=1), tmp_path).state_dict()
+    assert not torch.equal(another["student.head.cls_x.weight"], one["student.head.cls_x.weight"])
+
+
+def test_weights_are_loaded_all_or_the_backbone(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    trained = MODELS["rtmpose-t"](input_size=SMALL)
+    save_file(trained.state_dict(), tmp_path / "w.safetensors")
+    whole = build_network(Network(model="rtmpose-t", weights="w.safetensors"), SMALL, tmp_path)
+    part = build_network(Network(model="rtmpose-t", weights="w.safetensors", load="backbone"), SMALL, tmp_path)
+    for name, tensor in trained.state_dict().items():
+        assert torch.equal(whole.state_dict()[name], tensor)
+        if name.startswith("backbone."):
+            assert torch.equal(part.state_dict()[name], tensor)
+    assert not torch.equal(part.head.cls_x.weight, whole.head.cls_x.weight)
+
+
+def test_weights_are_a_file_or_a_run_here_or_in_the_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "teacher.pth").touch()
+    assert find_weights("teacher.pth", Path("data")) == Path("data/teacher.pth")
+    state = start(tiny.make_run(tmp_path), tiny.build_method("supervised"))
+    checkpoint = save_checkpoint(Path("runs/teacher"), state, tiny.make_recipe(), 5, keep=1)
+    for name in ("runs/teacher", str(checkpoint)):
+        assert find_weights(name, Path("data")) == checkpoint / "deployable.safetensors"
+    with pytest.raises(WeightsMissing, match=r"lost\.pth: no such file or run, neither here nor in data"):
+        find_weights("lost.pth", Path("data"))
+
+
+def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
+    recipe = debug_of(RECIPES["folder-t"]())
+    with pytest.raises(UnknownChoice, match="method: unknown value 'magic'; valid: supervised, "):
+        build_method(replace(recipe, method=MethodRecipe(name="magic")), tmp_path)
+    with pytest.raises(UnknownChoice, match="model: unknown value 'magic'; valid: rtmpose-t, "):
+        build_network(Network(model="magic"), SMALL, tmp_path)
+    with pytest.raises(InvalidInput, match="yolox-nano is no pose estimator"):
+        build_network(Network(model="yolox-nano"), SMALL, tmp_path)
+
+
+def test_processes_share_a_batch(tmp_path: Path) -> None:
+    recipe = debug_of(RECIPES["folder-t"]())
+    ids = []
+    for world in ((0, 1), (0, 2), (1, 2)):
+        batches = build_batches(recipe, tmp_path, World(*world, torch.device("cpu")))
+        assert batches.steps_per_epoch == 4
+        ids.append(next(batches.epoch(0)).id_B.tolist())
+    assert sorted(ids[1] + ids[2]) == sorted(ids[0])
+
+
+def test_a_described_file_is_rebuilt(tmp_path: Path) -> None:
+    network = MODELS["rtmpose-t"](input_size=SMALL)
+    description = Description(model="rtmpose-t", input_size=SMALL, sigma=(1.0, 2.0), recipe="r", step=7)
+    save_deployable(network.state_dict(), description, tmp_path / "w.safetensors")
+    rebuilt, found = load_deployable(tmp_path / "w.safetensors")
+    assert found == description
+    assert not rebuilt.training
+    assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in rebuilt.state_dict().items())
+    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.safetensors").write_text("no tensors")
+    with pytest.raises(InvalidInput, match=r"text\.safetensors cannot be read"):
+        load_deployable(tmp_path / "text.safetensors")
+    description = Description(model="rtmpose-s", input_size=SMALL, sigma=(1.0, 2.0), recipe="r", step=7)
+    save_deployable(MODELS["rtmpose-t"](input_size=SMALL).state_dict(), description, tmp_path / "w.safetensors")
+    with pytest.raises(ModelError, match="does not fit the network"):
+        load_deployable(tmp_path / "w.safetensors")
+
+
+def test_drawn_people_become_ground_truth(tmp_path: Path) -> None:
+    dataset = load_sources(tmp_path, [FIGURES]).dataset
+    truth = truth_of(dataset, tmp_path / "scratch")
+    assert [person.id for person in truth.people] == dataset.id_N.tolist()
+    assert len({person.photo_id for person in truth.people}) == 3
+    assert all(Path(photo.file_name).is_file() for photo in truth.photos)
+    first, person = truth.people[0], dataset[0]
+    assert first.box == pytest.approx((person.box.left, person.box.top, *box_size(person.box)))
+    assert first.area == pytest.approx(0.53 * person.box.area)
+    np.testing.assert_allclose(first.keypoints, person.keypoints)
+
+
+def box_size(box: PersonBox) -> tuple[float, float]:
+    return box.right - box.left, box.bottom - box.top
+
+
+def test_validation_reads_annotations_as_they_are(tmp_path: Path) -> None:
+    recipe = RECIPES["folder-t"]()
+    (tmp_path / "val.json").write_text('{"images": [], "annotations": []}')
+    truth, views = read_validation(recipe, tmp_path, tmp_path / "scratch")
+    assert (truth.photos, views.photos, views.kind) == ((), (), "annotated")
+    (tmp_path / "boxes.json").write_text("[]")
+    assert read_validation(recipe, tmp_path, tmp_path, tmp_path / "boxes.json")[1].kind == "detected"
