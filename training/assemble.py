@@ -94,5 +94,6 @@ def build_batches(recipe: Recipe, folder: Path, world: World) -> Loader:
         world=world.size,
         workers=recipe.data.workers,
         steps_per_epoch=recipe.steps_per_epoch,
+        absent_weight=recipe.data.absent_weight,
     )
     return training_loader(load_sources(folder, recipe.data.train).dataset, recipe.data, loading)

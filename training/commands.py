@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from pydantic import TypeAdapter
@@ -37,6 +37,10 @@ Chosen = Annotated[
 ]
 Steps = Annotated[
     int | None, typer.Option(min=1, help="Stop after this many steps, to be continued with `resume`. Default: all.")
+]
+Precision = Annotated[
+    Literal["auto", "float32", "bfloat16"],
+    typer.Option(help="Of convolutions and products; auto is bfloat16 on GPUs and float32 on CPUs."),
 ]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that prepare batches, for each device.")]
 
@@ -86,6 +90,7 @@ def run(
     seed: Annotated[int | None, typer.Option(min=0, help="Another seed gives another run of the same recipe.")] = None,
     workers: Workers = None,
     device: Chosen = "auto",
+    precision: Precision = "auto",
     teacher_weights: Annotated[
         str | None, typer.Option(help="What the teacher knows: a checkpoint file, or the folder of a run.")
     ] = None,
@@ -107,7 +112,7 @@ def run(
     folder = output or RUNS / recipe.name
     if list_checkpoints(folder):
         raise InvalidInput(f"{folder} holds a run; `resume` it, or name another folder", field="output")
-    carry_out(recipe, folder, data, device=device, settings=Settings(stop_after=steps))
+    carry_out(recipe, folder, data, device=device, settings=Settings(stop_after=steps, precision=precision))
 
 
 def resume(
@@ -117,11 +122,12 @@ def resume(
     steps: Steps = None,
     workers: Workers = None,
     device: Chosen = "auto",
+    precision: Precision = "auto",
 ) -> None:
     """Go on with a run from its newest checkpoint, as if it had never been stopped."""
     checkpoint = find_checkpoint(path)
     recipe = apply_overrides(read_snapshot(checkpoint).recipe, Overrides(workers=workers))
-    settings = Settings(stop_after=steps)
+    settings = Settings(stop_after=steps, precision=precision)
     carry_out(recipe, checkpoint.parent.parent, data, device=device, settings=settings, checkpoint=checkpoint)
 
 

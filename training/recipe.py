@@ -25,6 +25,10 @@ class Augmentation:
         hue: largest change of hue (of 180), saturation and value (of 255).
         blur: probability each of a box and of a median blur of 3, 5 or 7 pixels.
         dropout: probability of one black hole, and its side as a fraction of the crop's.
+        cut: probability of a photo that ends across the person, see `training.data.cuts`.
+        reduction: probability of a low resolution, and the largest factor by which the sides were reduced.
+        neighbour: probability of another person pasted beside or half in front.
+        grey: probability of no colours at all.
     """
 
     flip: float = 0.5
@@ -35,6 +39,10 @@ class Augmentation:
     hue: tuple[float, float, float] = (5.0, 30.0, 30.0)
     blur: float = 0.1
     dropout: tuple[float, tuple[float, float]] = (1.0, (0.2, 0.4))
+    cut: float = 0.0
+    reduction: tuple[float, float] = (0.0, 4.0)
+    neighbour: float = 0.0
+    grey: float = 0.0
 
 
 LIGHT_AUGMENTATION = Augmentation(shift=(0.0, 0.0), scale=0.25, rotation=(0.6, 60.0), dropout=(0.5, (0.2, 0.4)))
@@ -60,13 +68,25 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Data:
-    """What is trained and evaluated on."""
+    """What is trained and evaluated on.
+
+    Attributes:
+        train: all of these, one after the other; a set that is named twice counts twice.
+        val: what the run is evaluated on.
+        augmentation: until `light_from_epoch`.
+        light_augmentation: from there on.
+        light_from_epoch: counted from 0.
+        absent_weight: how far a labelled point counts that the view does not show; it is to be found nowhere, so that
+            its score becomes low. 0 as published: whatever is said about it is right.
+        workers: processes that prepare batches.
+    """
 
     train: tuple[Source, ...]
     val: Source
     augmentation: Augmentation = Augmentation()
     light_augmentation: Augmentation = LIGHT_AUGMENTATION
     light_from_epoch: int = 240
+    absent_weight: float = 0.0
     workers: int = 10
 
 

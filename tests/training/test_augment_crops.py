@@ -11,8 +11,8 @@ from pose_core.errors import InvalidImage
 from pose_core.geometry import crop_image, crop_matrix, crop_region, crop_to_photo, photo_to_crop
 from pose_core.types import Image, PersonBox, Size
 from tests.training.data_folder import gradient, jpeg
-from training.data.augment import View, draw_view, plain_view
-from training.data.crops import crop_of, draw_sample, keypoints_in_view, plain_sample
+from training.data.augment import View, draw_view, mirror_keypoints, plain_view
+from training.data.crops import crop_of, draw_sample, keypoints_in_view, plain_sample, shown_in
 from training.data.pictures import PictureReader
 from training.data.records import Person, Picture
 from training.recipe import Augmentation
@@ -55,7 +55,7 @@ def test_keypoints_are_on_their_dots(size: Size, tmp_path: Path, rng: np.random.
     person = write_person(tmp_path, size, rng)
     augmentation, found = replace(UNCHANGED_PIXELS, half_body=0), 0
     for _ in range(12):
-        crop, keypoints = draw_sample(person, SIZE, augmentation, rng, PictureReader())
+        crop, keypoints, _ = draw_sample(person, SIZE, augmentation, rng, PictureReader())
         for x, y, _ in keypoints[keypoints[:, 2] > 0]:
             if 8 < x < SIZE.width - 9 and 8 < y < SIZE.height - 9:
                 np.testing.assert_allclose(middle_of_light(crop, x, y, 6), (x, y), atol=0.3)
@@ -65,7 +65,7 @@ def test_keypoints_are_on_their_dots(size: Size, tmp_path: Path, rng: np.random.
 
 def test_mirror_image_exchanges_left_and_right(tmp_path: Path, rng: np.random.Generator) -> None:
     person = write_person(tmp_path, Size(100, 140), rng)
-    plain, _ = plain_sample(person, SIZE, PictureReader())
+    plain = plain_sample(person, SIZE, PictureReader()).crop
     view = plain_view(person, SIZE)
     box = person.box
     mirrored_box = PersonBox(99 - box.right, box.top, 99 - box.left, box.bottom)
@@ -83,10 +83,11 @@ def test_mirror_image_exchanges_left_and_right(tmp_path: Path, rng: np.random.Ge
 def test_plain_sample_is_what_serving_shows(tmp_path: Path, rng: np.random.Generator) -> None:
     """Even where training would decode at a reduced size."""
     person = write_person(tmp_path, Size(483, 645), rng)
-    crop, keypoints = plain_sample(person, SIZE, PictureReader())
+    crop, keypoints, shown = plain_sample(person, SIZE, PictureReader())
     region = crop_region(person.box, SIZE)
     photo = PictureReader().read(person.picture).image
     np.testing.assert_array_equal(crop, crop_image(photo, crop_matrix(region, SIZE), SIZE))
+    assert shown.all()
     back = crop_to_photo(keypoints[None, :, :2], [region], SIZE)[0]
     np.testing.assert_allclose(back, person.keypoints[:, :2], atol=1e-2)
 
@@ -155,3 +156,56 @@ def test_an_unreadable_photo_is_an_error(tmp_path: Path, rng: np.random.Generato
     person.picture.file.write_bytes(b"")
     with pytest.raises(InvalidImage):
         draw_sample(person, SIZE, Augmentation(), rng, PictureReader())
+
+
+# ---- cut photos, neighbours
+
+
+def test_a_cut_photo_is_a_smaller_photo(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Black beyond the cut, the box only what is left, and the points beyond it are known to be gone."""
+    person = write_person(tmp_path, Size(483, 645), rng)
+    cut, gone = replace(UNCHANGED_PIXELS, cut=1, flip=0.5), 0
+    for _ in range(20):
+        view = draw_view(person, SIZE, cut, rng)
+        assert view.window is not None
+        photo = PictureReader().read(person.picture).image
+        photo = photo[:, ::-1] if view.mirrored else photo
+        left, top, right, bottom = view.window
+        smaller = np.zeros_like(photo)
+        smaller[top:bottom, left:right] = photo[top:bottom, left:right]
+        crop = crop_of(person.picture, view, SIZE, PictureReader(), reduce=False)
+        np.testing.assert_array_equal(crop, crop_image(smaller, view.matrix, SIZE))
+        shown = shown_in(person, view)
+        gone += int(np.count_nonzero(~shown[:DOTS]))
+        keypoints = mirror_keypoints(person.keypoints, 483) if view.mirrored else person.keypoints
+        inside = (keypoints[:, :2] >= (left, top)).all(axis=1) & (keypoints[:, :2] <= (right - 1, bottom - 1)).all(
+            axis=1
+        )
+        np.testing.assert_array_equal(shown, inside)
+    assert gone > 20
+
+
+def test_a_cut_of_a_reduced_photo_is_at_the_same_place(tmp_path: Path, rng: np.random.Generator) -> None:
+    """To less than a pixel of the reduced photo."""
+    person = write_person(tmp_path, Size(966, 1291), rng)
+    cut = replace(UNCHANGED_PIXELS, cut=1, scale=0.01, rotation=(0, 0), shift=(0, 0))
+    for _ in range(8):
+        view = draw_view(person, SIZE, cut, rng)
+        full, reduced = (crop_of(person.picture, view, SIZE, PictureReader(), reduce=on) for on in (False, True))
+        assert abs(full.astype(int) - reduced).mean() < 3
+
+
+def test_a_neighbour_leaves_the_middle_and_the_labels(tmp_path: Path, rng: np.random.Generator) -> None:
+    (tmp_path / "red.jpg").write_bytes(jpeg(np.full((60, 40, 3), (250, 0, 0), np.uint8)))
+    box = PersonBox(0.0, 0.0, 39.0, 59.0)
+    other = Person(Picture(2, tmp_path / "red.jpg", Size(40, 60)), 2, box, np.zeros((133, 3), np.float32))
+    person = write_person(tmp_path, Size(100, 140), rng)
+    for seed in range(20):
+        alone, beside = (
+            draw_sample(person, SIZE, UNCHANGED_PIXELS, np.random.default_rng(seed), PictureReader(), neighbour=one)
+            for one in (None, other)
+        )
+        red = (beside.crop != alone.crop).any(axis=-1)
+        assert 0 < red.mean() < 0.5
+        assert red[:, :10].any() or red[:, -10:].any()
+        np.testing.assert_array_equal(beside.keypoints, alone.keypoints)

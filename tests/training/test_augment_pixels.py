@@ -125,3 +125,32 @@ def test_the_hole_comes_last() -> None:
     changed = apply_change(impulse(), change)
     assert (changed[:4, :4] == 0).all()
     assert (changed[4:, 4:] > 0).all()
+
+
+def test_grey_pictures_have_no_colour(rng: np.random.Generator) -> None:
+    image = rng.integers(0, 256, (20, 16, 3), np.uint8)
+    grey = apply_change(image, PixelChange(grey=True))
+    assert (grey[..., 0] == grey[..., 1]).all()
+    assert (grey[..., 1] == grey[..., 2]).all()
+
+
+def test_low_resolution_keeps_size_and_place() -> None:
+    """Half a resolution: stripes of one pixel are gone, an edge stays where it was."""
+    stripes = np.zeros((32, 32, 3), np.uint8)
+    stripes[:, ::2] = 200
+    assert abs(apply_change(stripes, PixelChange(reduction=2)).astype(int) - 100).max() <= 1
+    edge = np.zeros((32, 32, 3), np.uint8)
+    edge[:, 16:] = 200
+    changed = apply_change(edge, PixelChange(reduction=2))
+    assert changed.shape == edge.shape
+    assert (changed[:, :14] == 0).all()
+    assert (changed[:, 18:] == 200).all()
+
+
+def test_probabilities_of_grey_and_low_resolution(rng: np.random.Generator) -> None:
+    augmentation = Augmentation(grey=0.2, reduction=(0.4, 3.0))
+    changes = [draw_change(augmentation, SIZE, rng) for _ in range(3000)]
+    assert np.mean([change.grey for change in changes]) == pytest.approx(0.2, abs=0.03)
+    reductions = [change.reduction for change in changes if change.reduction > 1]
+    assert len(reductions) / 3000 == pytest.approx(0.4, abs=0.03)
+    assert 1 < min(reductions) < max(reductions) < 3

@@ -26,7 +26,7 @@ from training.data.records import Loaded
 from training.recipe import Source
 
 
-def load(folder: Path, **options: int) -> Loaded:
+def load(folder: Path, **options: int | str) -> Loaded:
     return load_coco_wholebody(folder, replace(SOURCE, options=tuple(options.items())))
 
 
@@ -196,8 +196,14 @@ def test_an_absent_document_ends_with_a_message(tmp_path: Path) -> None:
 
 
 def test_an_unknown_option_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="valid: confidence_weights"):
+    with pytest.raises(InvalidInput, match="valid: below, confidence_weights"):
         load(tmp_path, confident=1)
+
+
+def test_only_pictures_whose_name_begins_as_wanted(tmp_path: Path) -> None:
+    write_folder(tmp_path, [annotation(1), annotation(2, image_id=2)], pictures=2)
+    assert load(tmp_path, below="2").dataset.id_N.tolist() == [2]
+    assert load(tmp_path, below="").dataset.id_N.tolist() == [1, 2]
 
 
 # ---- several sources

@@ -18,8 +18,8 @@ from tests.training.data_folder import SOURCE, annotation, write_folder
 from training.contracts import Batch, BatchSource
 from training.data import load_sources
 from training.data.augment import plain_view
-from training.data.batches import Crops, Request
-from training.data.crops import plain_sample
+from training.data.batches import Crops, Request, batch_of
+from training.data.crops import Sample, plain_sample
 from training.data.loading import Loader, Loading, augmentation_at, plain_loader, training_loader
 from training.data.pictures import PictureReader
 from training.data.records import Dataset
@@ -70,7 +70,7 @@ def test_shapes_and_types(figures: Dataset) -> None:
 def test_plain_batches_are_the_plain_samples(figures: Dataset) -> None:
     batches = list(plain_loader(figures, LOADING).epoch(0))
     assert torch.cat([batch.id_B for batch in batches]).tolist() == list(range(10))
-    crop, keypoints = plain_sample(figures[5], SIZE, PictureReader())
+    crop, keypoints, _ = plain_sample(figures[5], SIZE, PictureReader())
     np.testing.assert_array_equal(batches[1].image_B3HW[1].permute(1, 2, 0).numpy(), crop)
     np.testing.assert_array_equal(batches[1].keypoint_BK2[1].numpy(), keypoints[:, :2])
     expected = SimCC().encode(keypoints[None, :, :2], keypoints[None, :, 2] > 0, SIZE)
@@ -287,3 +287,18 @@ def test_people_pack_becomes_batches(shared: Path) -> None:
     for batch in batches:
         assert all(torch.isfinite(target).all() for target in batch.targets)
         assert 0 < float(batch.weight_BK.max()) <= 1
+
+
+def test_a_point_outside_the_view_is_nowhere_to_be_found() -> None:
+    """Labels of zero, with the weight that the recipe gives to what is absent; without a label there is no weight."""
+    keypoints = np.zeros((133, 3), np.float32)
+    keypoints[:4] = np.array([(10, 10, 1), (500, 10, 1), (12, 12, 0.5), (600, 10, 0)])
+    shown = np.ones(133, np.bool_)
+    shown[2] = False
+    sample = Sample(np.zeros((SIZE.height, SIZE.width, 3), np.uint8), keypoints, shown)
+    batch = batch_of([sample], [7], SimCC(), SIZE, absent_weight=0.2)
+    assert batch.weight_BK[0, :5].tolist() == pytest.approx([1, 0.2, 0.1, 0, 0])
+    assert batch.targets[0][0, 0].max() == 1
+    assert batch.targets[0][0, 1:].max() == 0
+    published = batch_of([sample], [7], SimCC(), SIZE)
+    assert published.weight_BK[0, :5].tolist() == [1, 0, 0, 0, 0]

@@ -27,7 +27,7 @@ from training.run import Run, Settings
 from training.step import take_step
 
 HERE = World(0, 1, torch.device("cpu"))
-PUBLISHED = [name for name in RECIPES if not name.startswith("folder-")]
+PUBLISHED = [name for name in RECIPES if not name.startswith(("folder-", "skelmap-"))]
 
 
 DEBUG_RUNS = {replace(debug_of(build()), name="debug"): name for name, build in RECIPES.items()}

@@ -1,7 +1,7 @@
 """Where to look: the view of a person that serving has, and random ones.
 
 All of it follows from the annotation, before the photo is read. The order is that of the published pipeline: mirror
-image, half body, shift, scale and rotation, all in photo pixels.
+image, half body, shift, scale and rotation, all in photo pixels; cuts (`training.data.cuts`) are ours.
 
 Source: mmpose@759b39c1 GetBBoxCenterScale, RandomFlip, RandomHalfBody, RandomBBoxTransform and TopdownAffine with their
 defaults.
@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Float64
 from pose_core.geometry import CROP_PADDING, CropRegion, crop_matrix, crop_region
 from pose_core.skeleton import BODY, FEET, FLIP_ORDER
 from pose_core.types import PersonBox, Size
+from training.data.cuts import Window, draw_window
 from training.data.records import Person
 from training.recipe import Augmentation
 
@@ -53,11 +54,13 @@ class View:
         region: in pixels of the photo, or of its mirror image; it may be turned around its middle.
         matrix: pixels of the photo, or of its mirror image, to crop pixels.
         mirrored: whether both mean the mirror image.
+        window: what is left of the photo, or of its mirror image; None for all of it.
     """
 
     region: CropRegion
     matrix: Float64[np.ndarray, "2 3"]
     mirrored: bool = False
+    window: Window | None = None
 
 
 def plain_view(person: Person, input_size: Size) -> View:
@@ -72,12 +75,15 @@ def draw_view(person: Person, input_size: Size, augmentation: Augmentation, rand
     width = person.picture.size.width
     box = mirror_box(person.box, width) if mirrored else person.box
     keypoints = mirror_keypoints(person.keypoints, width) if mirrored else person.keypoints
-    frame = padded_frame(box)
-    if random.random() < augmentation.half_body:
+    window = None
+    if augmentation.cut and random.random() < augmentation.cut:
+        window = draw_window(keypoints, box, person.picture.size, random)
+    frame = padded_frame(window.clip(box) if window else box)
+    if random.random() < augmentation.half_body and not window:
         frame = half_body_frame(keypoints, prefer_upper=random.random() < UPPER_PREFERENCE) or frame
     frame, rotation_deg = draw_transform(frame, augmentation, random)
     region = region_of(frame, input_size)
-    return View(region, crop_matrix(region, input_size, rotation_deg), mirrored)
+    return View(region, crop_matrix(region, input_size, rotation_deg), mirrored, window)
 
 
 # Mirror image

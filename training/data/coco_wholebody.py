@@ -54,14 +54,21 @@ def load_coco_wholebody(folder: Path, source: Source) -> Loaded:
 
     Args:
         folder: the data folder.
-        source: with the option `confidence_weights`, see `keypoint_weights`.
+        source: with the options `confidence_weights`, see `keypoint_weights`, and `below`: only pictures whose file
+            name begins like this.
 
     Raises:
         InvalidInput: the file is no annotation file at all, or an option does not exist.
     """
-    options = options_of(source, {"confidence_weights": 0})
+    options = options_of(source, {"confidence_weights": 0, "below": ""})
     document, images = folder / source.annotations, folder / source.images
-    people, bad = read_people(document, images, confidence_weights=bool(options["confidence_weights"]))
+    start = str(images / str(options["below"]))
+    people, bad = read_people(
+        document,
+        images,
+        confidence_weights=bool(options["confidence_weights"]),
+        keep=lambda picture: str(picture.file).startswith(start),
+    )
     return Loaded(dataset_of(source.annotations, people), tuple(bad))
 
 

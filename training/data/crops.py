@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float64
 
 from pose_core.geometry import crop_image, photo_to_crop
 from pose_core.types import Image, Size
 from training.data.augment import View, draw_view, mirror_keypoints, plain_view
+from training.data.cuts import Window
+from training.data.neighbours import paste_neighbour
 from training.data.pictures import PictureReader, reduced_matrix, reduction_for
 from training.data.pixels import apply_change, draw_change
 from training.data.records import Person, Picture, WeightedKeypoints
@@ -18,10 +21,11 @@ from training.recipe import Augmentation
 
 
 class Sample(NamedTuple):
-    """A crop, and the keypoints in its pixels with their weights."""
+    """A crop, the keypoints in its pixels with their weights, and which of them the cut photo still shows."""
 
     crop: Image
     keypoints: WeightedKeypoints
+    shown_K: Bool[np.ndarray, "133"]
 
 
 def plain_sample(person: Person, input_size: Size, reader: PictureReader) -> Sample:
@@ -32,21 +36,40 @@ def plain_sample(person: Person, input_size: Size, reader: PictureReader) -> Sam
     """
     view = plain_view(person, input_size)
     crop = crop_of(person.picture, view, input_size, reader, reduce=False)
-    return Sample(crop, keypoints_in_view(person.keypoints, view, person.picture.size.width))
+    return Sample(crop, keypoints_in_view(person.keypoints, view, person.picture.size.width), shown_in(person, view))
 
 
 def draw_sample(
-    person: Person, input_size: Size, augmentation: Augmentation, random: np.random.Generator, reader: PictureReader
+    person: Person,
+    input_size: Size,
+    augmentation: Augmentation,
+    random: np.random.Generator,
+    reader: PictureReader,
+    *,
+    neighbour: Person | None = None,
 ) -> Sample:
     """A person seen at random.
 
+    Args:
+        person: who.
+        input_size: of the crop.
+        augmentation: how views and pixels vary.
+        random: decides.
+        reader: who reads the photo.
+        neighbour: somebody from anywhere, pasted into the crop; points that are covered keep their labels, as those
+            under a black hole do.
+
     Raises:
-        InvalidImage: the photo cannot be read.
+        InvalidImage: a photo cannot be read.
     """
     view = draw_view(person, input_size, augmentation, random)
     change = draw_change(augmentation, input_size, random)
     crop = crop_of(person.picture, view, input_size, reader, reduce=True)
-    return Sample(apply_change(crop, change), keypoints_in_view(person.keypoints, view, person.picture.size.width))
+    if neighbour:
+        other = crop_of(neighbour.picture, plain_view(neighbour, input_size), input_size, reader, reduce=True)
+        crop = paste_neighbour(crop, other, random)
+    keypoints = keypoints_in_view(person.keypoints, view, person.picture.size.width)
+    return Sample(apply_change(crop, change), keypoints, shown_in(person, view))
 
 
 def crop_of(picture: Picture, view: View, input_size: Size, reader: PictureReader, *, reduce: bool) -> Image:
@@ -69,7 +92,20 @@ def crop_of(picture: Picture, view: View, input_size: Size, reader: PictureReade
         # from the other side that changes 0.4 % of the bytes
         photo = cv2.flip(photo, 1)
         overhang_px = photo.shape[1] * reduction - picture.size.width
-    return crop_image(photo, reduced_matrix(view.matrix, reduction, overhang_px), input_size)
+    matrix = reduced_matrix(view.matrix, reduction, overhang_px)
+    if view.window:
+        photo, matrix = cut_photo(photo, matrix, view.window, reduction, overhang_px)
+    return crop_image(photo, matrix, input_size)
+
+
+def cut_photo(
+    photo: Image, matrix: Float64[np.ndarray, "2 3"], window: Window, reduction: int, overhang_px: int
+) -> tuple[Image, Float64[np.ndarray, "2 3"]]:
+    """A reduced photo without what lies outside a window, to the pixel of the reduced photo, and its matrix."""
+    left, top = (window.left + overhang_px) // reduction, window.top // reduction
+    right, bottom = -(-(window.right + overhang_px) // reduction), -(-window.bottom // reduction)
+    shift = matrix[:, 2] + matrix[:, :2] @ (left, top)
+    return photo[top:bottom, left:right], np.concatenate([matrix[:, :2], shift[:, None]], axis=1)
 
 
 def keypoints_in_view(keypoints: WeightedKeypoints, view: View, photo_width: int) -> WeightedKeypoints:
@@ -77,3 +113,12 @@ def keypoints_in_view(keypoints: WeightedKeypoints, view: View, photo_width: int
     seen = mirror_keypoints(keypoints, photo_width) if view.mirrored else keypoints.copy()
     seen[:, :2] = photo_to_crop(seen[:, :2], view.matrix)
     return seen
+
+
+def shown_in(person: Person, view: View) -> Bool[np.ndarray, "133"]:
+    """Which points a cut left in the photo, mirrored where the view is."""
+    if view.window is None:
+        return np.ones(len(person.keypoints), np.bool_)
+    keypoints = person.keypoints
+    seen = mirror_keypoints(keypoints, person.picture.size.width) if view.mirrored else keypoints
+    return view.window.holds(seen[:, :2])

@@ -41,6 +41,7 @@ class Loading:
         prefetch: batches that each worker makes in advance; they lie in shared memory, with SimCC targets 40 MB for
             64 samples of 192 x 256.
         steps_per_epoch: cut epochs short; None for all samples.
+        absent_weight: see `training.recipe.Data`.
         cache_bytes: memory for the pictures used last, in each worker.
         hold: what is kept there, see `training.data.pictures.PictureReader`.
     """
@@ -54,6 +55,7 @@ class Loading:
     workers: int = 0
     prefetch: int = 2
     steps_per_epoch: int | None = None
+    absent_weight: float = 0.0
     cache_bytes: int = 0
     hold: Literal["encoded", "decoded"] = "decoded"
 
@@ -112,6 +114,7 @@ class Loader:
             seed=loading.seed,
             codec=loading.codec,
             input_size=loading.input_size,
+            absent_weight=loading.absent_weight,
         )
         self._loader = _start(crops, self._requests, loading)
 

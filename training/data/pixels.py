@@ -1,7 +1,7 @@
-"""Random changes of a crop's pixels: colours, blurs and a black hole. Each is drawn first and applied afterwards.
+"""Random changes of a crop's pixels: colours, sharpness and a black hole. Each is drawn first and applied afterwards.
 
 Source: the published pipeline, mmpose@759b39c1 and DWPose@0232d66: mmdet's YOLOXHSVRandomAug, then Blur, MedianBlur and
-CoarseDropout of albumentations 1.3.
+CoarseDropout of albumentations 1.3. Grey pictures and low resolution are ours.
 """
 
 from dataclasses import dataclass
@@ -43,12 +43,16 @@ class PixelChange:
 
     Attributes:
         gains: of the colours; None for colours as they are.
+        grey: whether the colours go.
+        reduction: by how much the sides were reduced before they were enlarged again, 1 for a crop as it is.
         blur: side of a box filter in pixels, 0 for none.
         median: side of a median filter in pixels, 0 for none.
         hole: what is painted black.
     """
 
     gains: Gains | None = None
+    grey: bool = False
+    reduction: float = 1.0
     blur: int = 0
     median: int = 0
     hole: Hole | None = None
@@ -57,11 +61,14 @@ class PixelChange:
 def draw_change(augmentation: Augmentation, size: Size, random: np.random.Generator) -> PixelChange:
     """What shall happen to a crop of this size."""
     probability, sides = augmentation.dropout
+    reduced, most = augmentation.reduction
     return PixelChange(
         gains=draw_gains(augmentation.hue, random) if any(augmentation.hue) else None,
         blur=int(random.choice(BLUR_SIZES)) if random.random() < augmentation.blur else 0,
         median=int(random.choice(BLUR_SIZES)) if random.random() < augmentation.blur else 0,
         hole=draw_hole(sides, size, random) if random.random() < probability else None,
+        grey=bool(augmentation.grey) and random.random() < augmentation.grey,
+        reduction=float(random.uniform(1, most)) if reduced and random.random() < reduced else 1.0,
     )
 
 
@@ -81,11 +88,23 @@ def draw_hole(sides: tuple[float, float], size: Size, random: np.random.Generato
 def apply_change(crop: Image, change: PixelChange) -> Image:
     """A changed copy of a crop."""
     changed = crop if change.gains is None else shift_colours(crop, change.gains)
+    if change.grey:
+        changed = cv2.cvtColor(cv2.cvtColor(changed, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    if change.reduction > 1:
+        changed = lower_resolution(changed, change.reduction)
     if change.blur:
         changed = cv2.blur(changed, (change.blur, change.blur))
     if change.median:
         changed = cv2.medianBlur(changed, change.median)
     return changed if change.hole is None else paint_hole(changed, change.hole)
+
+
+def lower_resolution(image: Image, reduction: float) -> Image:
+    """An image of the same size whose details were lost in a smaller one."""
+    height, width = image.shape[:2]
+    small = cv2.resize(image, None, fx=1 / reduction, fy=1 / reduction, interpolation=cv2.INTER_AREA)
+    enlarged: Image = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return enlarged
 
 
 def shift_colours(image: Image, gains: Gains) -> Image:

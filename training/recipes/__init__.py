@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from pose_core.errors import UnknownChoice
 from training.recipe import Recipe
-from training.recipes import baselines, folder, stage1, stage2
+from training.recipes import baselines, folder, skelmap, stage1, stage2
 from training.recipes.debug import DEBUG_SUFFIX, debug_of
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -52,6 +52,11 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "folder-s": folder.supervised_s,
     "folder-s1-s-t": folder.stage1_s_to_t,
     "folder-s2-t": folder.stage2_t,
+    # the networks inside the package
+    "skelmap-m-128": skelmap.teacher_m_128,
+    "skelmap-m": skelmap.teacher_m,
+    "skelmap-s1": skelmap.stage1,
+    "skelmap-s2": skelmap.stage2,
 }
 
 

@@ -1,0 +1,148 @@
+"""The whole-body network inside the package: a larger teacher, grown from half the resolution, and both stages.
+
+Not from the paper. The data are some thousand people, labelled in part by machines, and there are no weights to start
+from, so everything is done for variety: strong changes of the pictures, cut-off bodies, pasted neighbours. Points that
+a cut took away are taught to be nowhere. `docs/models/skelmap-t.md` says what came of it.
+"""
+
+from dataclasses import replace
+
+from pose_core.types import Size
+from training.recipe import Augmentation, Data, MethodRecipe, Network, Optimisation, Recipe, Source
+from training.recipes.parts import LOW
+
+CONFIDENT = ("confidence_weights", 1)
+EVERYBODY = Source(dataset="coco_wholebody", annotations="train.json", options=(CONFIDENT,))
+ORDINARY = Source(dataset="coco_wholebody", annotations="train.json", options=(CONFIDENT, ("below", "images/coco/")))
+"""Ordinary photos with human labels, a fourteenth of the people; they count three times."""
+
+STRONG = Augmentation(
+    scale=0.4,
+    rotation=(0.6, 60.0),
+    hue=(8.0, 50.0, 50.0),
+    dropout=(0.5, (0.15, 0.35)),
+    cut=0.35,
+    reduction=(0.25, 4.0),
+    neighbour=0.25,
+    grey=0.05,
+)
+MODERATE = Augmentation(
+    shift=(0.0, 0.0),
+    scale=0.25,
+    rotation=(0.5, 45.0),
+    hue=(5.0, 30.0, 30.0),
+    dropout=(0.25, (0.15, 0.3)),
+    cut=0.25,
+    reduction=(0.15, 4.0),
+    neighbour=0.15,
+    grey=0.05,
+)
+
+DATA = Data(
+    train=(EVERYBODY, ORDINARY, ORDINARY),
+    val=Source(dataset="coco_wholebody", annotations="val.json", options=(CONFIDENT,)),
+    augmentation=STRONG,
+    light_augmentation=MODERATE,
+    absent_weight=0.2,
+    workers=2,
+)
+
+HALF_SIZE = Size(width=96, height=128)
+HALF_SIGMA = (3.46, 4.0)
+
+
+def teacher_m_128() -> Recipe:
+    """RTMPose-m at 128 x 96, where a step costs a quarter: what the teacher starts from.
+
+    No published number. `python -m training run skelmap-m-128 --data FOLDER`; hours are in `docs/models/skelmap-t.md`.
+    """
+    return ours(
+        "skelmap-m-128",
+        Network(model="rtmpose-m"),
+        MethodRecipe(name="supervised"),
+        epochs=40,
+        learning_rate=2e-3,
+        input_size=HALF_SIZE,
+        sigma=HALF_SIGMA,
+    )
+
+
+def teacher_m() -> Recipe:
+    """RTMPose-m at 256 x 192, the teacher.
+
+    No published number. `python -m training run skelmap-m --data FOLDER` after `skelmap-m-128`; hours are in
+    `docs/models/skelmap-t.md`.
+    """
+    return ours(
+        "skelmap-m",
+        Network(model="rtmpose-m", weights="runs/skelmap-m-128", load="backbone"),
+        MethodRecipe(name="supervised"),
+        epochs=20,
+        learning_rate=1e-3,
+    )
+
+
+def stage1() -> Recipe:
+    """First stage, RTMPose-m to s.
+
+    No published number. `python -m training run skelmap-s1 --data FOLDER` after `skelmap-m`; hours are in
+    `docs/models/skelmap-t.md`.
+    """
+    return ours(
+        "skelmap-s1",
+        Network(model="rtmpose-s"),
+        MethodRecipe(name="dwpose-stage1"),
+        teacher=Network(model="rtmpose-m", weights="runs/skelmap-m"),
+        epochs=30,
+        learning_rate=2e-3,
+    )
+
+
+def stage2() -> Recipe:
+    """Second stage for RTMPose-s: `skelmap-t`, the network that is served by default.
+
+    No published number. `python -m training run skelmap-s2 --data FOLDER` after `skelmap-s1`; hours are in
+    `docs/models/skelmap-t.md`.
+    """
+    return ours(
+        "skelmap-s2",
+        Network(model="rtmpose-s"),
+        MethodRecipe(name="dwpose-stage2"),
+        teacher=Network(model="rtmpose-s", weights="runs/skelmap-s1"),
+        epochs=6,
+        learning_rate=1e-3,
+    )
+
+
+def ours(
+    name: str,
+    student: Network,
+    method: MethodRecipe,
+    *,
+    epochs: int,
+    learning_rate: float,
+    teacher: Network | None = None,
+    input_size: Size = LOW.input_size,
+    sigma: tuple[float, float] = LOW.sigma,
+) -> Recipe:
+    """A run with batches of 64, flat for its first half, with milder changes in its last fifth."""
+    return Recipe(
+        name=name,
+        student=student,
+        teacher=teacher,
+        method=method,
+        data=replace(DATA, light_from_epoch=epochs * 4 // 5),
+        optimisation=Optimisation(
+            learning_rate=learning_rate,
+            warm_up_steps=300,
+            flat_until_epoch=epochs // 2,
+            cosine_until_epoch=epochs,
+            ema_warm_up=500,
+        ),
+        input_size=input_size,
+        sigma=sigma,
+        epochs=epochs,
+        batch_size=64,
+        evaluate_every=2,
+        headline="pck/wholebody/PCK@0.05",
+    )
