@@ -7,7 +7,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types imports unit format bench clean
+.PHONY: help serve test check lint types imports unit format bench walkthrough clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -41,6 +41,10 @@ bench: $(VENV)/.test ## Ratios against the peers, from one run on this machine
 	$(BIN)/python -m benchmarks.stages
 	$(BIN)/python -m benchmarks.people
 
+walkthrough: $(VENV)/.train ## Both stages of distillation in small, on the annotated photos in DATA=FOLDER
+	@test -n "$(DATA)" || { echo 'DATA=FOLDER is needed: a folder with train.json, val.json and the photos'; exit 2; }
+	$(BIN)/python -m training.walkthrough "$(DATA)"
+
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
@@ -49,7 +53,12 @@ $(VENV)/.serve: pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[cpu]'
 	touch $@
 
+$(VENV)/.train: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable '.[cpu,train]'
+	touch $@ $(VENV)/.serve
+
 $(VENV)/.test: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) --editable '.[cpu,train,test]'
-	touch $@ $(VENV)/.serve
+	touch $@ $(VENV)/.serve $(VENV)/.train

@@ -38,6 +38,7 @@ Chosen = Annotated[
 Steps = Annotated[
     int | None, typer.Option(min=1, help="Stop after this many steps, to be continued with `resume`. Default: all.")
 ]
+SaveEvery = Annotated[int, typer.Option(min=1, help="Steps between checkpoints; evaluations leave one, too.")]
 Precision = Annotated[
     Literal["auto", "float32", "bfloat16"],
     typer.Option(help="Of convolutions and products; auto is bfloat16 on GPUs and float32 on CPUs."),
@@ -91,6 +92,7 @@ def run(
     workers: Workers = None,
     device: Chosen = "auto",
     precision: Precision = "auto",
+    save_every: SaveEvery = 1000,
     teacher_weights: Annotated[
         str | None, typer.Option(help="What the teacher knows: a checkpoint file, or the folder of a run.")
     ] = None,
@@ -112,7 +114,8 @@ def run(
     folder = output or RUNS / recipe.name
     if list_checkpoints(folder):
         raise InvalidInput(f"{folder} holds a run; `resume` it, or name another folder", field="output")
-    carry_out(recipe, folder, data, device=device, settings=Settings(stop_after=steps, precision=precision))
+    settings = Settings(stop_after=steps, precision=precision, save_every=save_every)
+    carry_out(recipe, folder, data, device=device, settings=settings)
 
 
 def resume(
@@ -123,11 +126,12 @@ def resume(
     workers: Workers = None,
     device: Chosen = "auto",
     precision: Precision = "auto",
+    save_every: SaveEvery = 1000,
 ) -> None:
     """Go on with a run from its newest checkpoint, as if it had never been stopped."""
     checkpoint = find_checkpoint(path)
     recipe = apply_overrides(read_snapshot(checkpoint).recipe, Overrides(workers=workers))
-    settings = Settings(stop_after=steps, precision=precision)
+    settings = Settings(stop_after=steps, precision=precision, save_every=save_every)
     carry_out(recipe, checkpoint.parent.parent, data, device=device, settings=settings, checkpoint=checkpoint)
 
 
