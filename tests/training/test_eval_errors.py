@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pose_core.skeleton import FACE, LEFT_HAND
 from tests.training.annotated import copy_truth, make_content, make_truth
 from training.evals import GroundTruth, Predictions, read_ground_truth
 from training.evals.hand_error import evaluate_hand_error, measure_extent
@@ -32,22 +33,23 @@ def content() -> dict[str, Any]:
 def test_nme_is_in_eye_distances(content: dict[str, Any]) -> None:
     truth = read_ground_truth(content)
     result = evaluate_face_nme(truth, copy_truth(truth, (3, 4)))
-    assert result.faces.mean == result.faces.median == pytest.approx(5 / 20)
-    assert (result.faces.failures, result.faces.count, result.points, result.left_out) == (1, 3, 204, 0)
+    face = result.parts["face"]
+    assert face.mean == face.median == pytest.approx(5 / 20)
+    assert (face.failures, face.count, result.points, result.left_out) == (1, 3, 204, 0)
 
 
 def test_perfect_faces_and_hands_have_no_error(content: dict[str, Any]) -> None:
     truth = read_ground_truth(content)
-    assert evaluate_face_nme(truth, copy_truth(truth)).faces.mean == 0
-    hand = evaluate_hand_error(truth, copy_truth(truth)).hands["hand"]
+    assert evaluate_face_nme(truth, copy_truth(truth)).parts["face"].mean == 0
+    hand = evaluate_hand_error(truth, copy_truth(truth)).parts["hand"]
     assert (hand.mean, hand.median, hand.failures, hand.count) == (0, 0, 0, 6)
 
 
 def test_hand_error_is_in_longest_sides(content: dict[str, Any]) -> None:
     truth = read_ground_truth(content)
     result = evaluate_hand_error(truth, copy_truth(truth, (6, 8)))
-    assert {part: summary.mean for part, summary in result.hands.items()} == pytest.approx(
-        {"lefthand": 10 / 40, "righthand": 10 / 40, "hand": 10 / 40}
+    assert {part: summary.mean for part, summary in result.parts.items()} == pytest.approx(
+        dict.fromkeys(("lefthand", "righthand", "hand", "large-hand"), 10 / 40)
     )
     assert (result.points, result.left_out) == (126, 0)
 
@@ -56,10 +58,10 @@ def test_one_bad_face_shows_in_mean_and_failures_only(content: dict[str, Any]) -
     truth = read_ground_truth(content)
     said = copy_truth(truth)
     far = replace(said.people[0], keypoints=said.people[0].keypoints + 60)
-    result = evaluate_face_nme(truth, replace(said, people=(far, *said.people[1:])))
-    assert result.faces.mean == pytest.approx(60 * 2**0.5 / 20 / 3)
-    assert result.faces.median == 0
-    assert result.faces.failures == pytest.approx(1 / 3)
+    face = evaluate_face_nme(truth, replace(said, people=(far, *said.people[1:]))).parts["face"]
+    assert face.mean == pytest.approx(60 * 2**0.5 / 20 / 3)
+    assert face.median == 0
+    assert face.failures == pytest.approx(1 / 3)
 
 
 def test_machine_labels_count_only_when_asked(content: dict[str, Any]) -> None:
@@ -69,10 +71,10 @@ def test_machine_labels_count_only_when_asked(content: dict[str, Any]) -> None:
     said = copy_truth(truth)
     far = replace(said.people[0], keypoints=said.people[0].keypoints + np.array([20, 0, 0]))
     said = replace(said, people=(far, *said.people[1:]))
-    assert evaluate_face_nme(truth, said).faces.mean == 0
-    assert evaluate_face_nme(truth, said, labels="weighted").faces.mean == pytest.approx(0.25 / 2.25)
-    assert evaluate_face_nme(truth, said, labels="known").faces.mean == pytest.approx(1 / 3)
-    left = evaluate_hand_error(truth, said, labels="weighted").hands["lefthand"]
+    assert evaluate_face_nme(truth, said).parts["face"].mean == 0
+    assert evaluate_face_nme(truth, said, labels="weighted").parts["face"].mean == pytest.approx(0.25 / 2.25)
+    assert evaluate_face_nme(truth, said, labels="known").parts["face"].mean == pytest.approx(1 / 3)
+    left = evaluate_hand_error(truth, said, labels="weighted").parts["lefthand"]
     assert left.mean == pytest.approx(0.25 * 0.5 / 2.25)
     assert left.count == 3
 
@@ -85,9 +87,10 @@ def test_faces_without_an_eye_corner_and_hands_of_few_points_are_left_out(conten
     content["annotations"][2]["lefthand_kpts"] = [5, 5, 2] * 21
     truth = read_ground_truth(content)
     face, hand = evaluate_face_nme(truth, copy_truth(truth)), evaluate_hand_error(truth, copy_truth(truth))
-    assert (face.faces.count, face.left_out, face.points) == (1, 2, 68)
-    assert {part: summary.count for part, summary in hand.hands.items()} == {"lefthand": 0, "righthand": 3, "hand": 3}
-    assert (hand.left_out, hand.hands["lefthand"].mean) == (2, None)
+    assert (face.parts["face"].count, face.left_out, face.points) == (1, 2, 68)
+    counts = {part: summary.count for part, summary in hand.parts.items()}
+    assert counts == {"lefthand": 0, "righthand": 3, "hand": 3, "large-hand": 3}
+    assert (hand.left_out, hand.parts["lefthand"].mean) == (2, None)
 
 
 def test_who_was_not_predicted_is_counted(content: dict[str, Any]) -> None:
@@ -98,17 +101,38 @@ def test_who_was_not_predicted_is_counted(content: dict[str, Any]) -> None:
     assert evaluate_hand_error(truth, said).left_out == 2
 
 
+def test_large_hands_are_measured_by_themselves(content: dict[str, Any]) -> None:
+    content["annotations"][0]["lefthand_kpts"] = [value for point in range(21) for value in (30, 60 + point, 2)]
+    truth = read_ground_truth(content)
+    hands = evaluate_hand_error(truth, copy_truth(truth, (10, 0))).parts
+    assert (hands["hand"].count, hands["large-hand"].count) == (6, 5)
+    assert hands["large-hand"].mean == pytest.approx(10 / 40)
+    assert hands["lefthand"].mean == pytest.approx((10 / 20 + 2 * 10 / 40) / 3)
+    assert evaluate_hand_error(truth, copy_truth(truth), large_px=40).parts["large-hand"].count == 0
+
+
+def test_a_part_without_an_answer_is_left_out(content: dict[str, Any]) -> None:
+    truth = read_ground_truth(content)
+    said = copy_truth(truth, (3, 4))
+    said.people[1].keypoints[FACE, :2] = np.nan
+    said.people[1].keypoints[LEFT_HAND, :2] = np.nan
+    face, hand = evaluate_face_nme(truth, said), evaluate_hand_error(truth, said)
+    assert (face.parts["face"].count, face.left_out, face.points) == (2, 1, 136)
+    assert face.parts["face"].mean == pytest.approx(5 / 20)
+    assert (hand.parts["hand"].count, hand.left_out) == (5, 1)
+
+
 def test_networks_without_face_and_hands_are_not_asked() -> None:
     truth = make_truth()
     said = copy_truth(truth, scheme="coco")
-    assert evaluate_face_nme(truth, said).faces.count == 0
-    assert evaluate_hand_error(truth, said).hands["hand"].count == 0
+    assert evaluate_face_nme(truth, said).parts["face"].count == 0
+    assert evaluate_hand_error(truth, said).parts["hand"].count == 0
 
 
 def test_nobody() -> None:
     nobody, silence = GroundTruth("nobody", (), ()), Predictions("x", "annotated", ())
-    assert evaluate_face_nme(nobody, silence).faces.mean is None
-    assert evaluate_hand_error(nobody, silence).hands["hand"].mean is None
+    assert evaluate_face_nme(nobody, silence).parts["face"].mean is None
+    assert evaluate_hand_error(nobody, silence).parts["hand"].mean is None
 
 
 def test_summary_weighs() -> None:

@@ -16,7 +16,8 @@ from pose_core.skeleton import FLIP_ORDER
 from pose_core.timing import Timer
 from pose_core.types import Image, Size
 from tests import tiny_onnx
-from tests.training.annotated import make_truth, write_photos
+from tests.training.annotated import make_content, make_truth, write_photos
+from training.evals.ground_truth import read_ground_truth
 from training.evals.networks import EvalNetwork, evaluating, onnx_network, run_torch, torch_network
 from training.evals.predict import ahead, chunks, mirrored_order, predict, read_photo, run_flipped, unmirror
 from training.evals.records import Floats, Predictions
@@ -160,6 +161,17 @@ def test_unreadable_photos_are_named(views: Views, network: RtmPose) -> None:
         "readable photo: annotations 12 left out",
     ]
     assert said.problems[1].startswith(str(views.photos[1].path))
+
+
+def test_a_photo_of_another_size_is_a_problem_and_not_looked_at(network: RtmPose, tmp_path: Path) -> None:
+    write_photos(tmp_path)
+    content = make_content()
+    content["images"][0] |= {"width": 400, "height": 320}
+    said = run(torch_network(network, "student"), annotated_boxes(read_ground_truth(content), tmp_path))
+    assert [person.id for person in said.people] == [12]
+    assert said.problems == (
+        f"{tmp_path / '1.png'} has 200 x 160 pixels, the annotations say 400 x 320: annotations 10, 11 left out",
+    )
 
 
 def test_detections_keep_their_scores(network: RtmPose, tmp_path: Path) -> None:

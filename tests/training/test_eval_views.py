@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pose_core.errors import InvalidInput
 from pose_core.types import PersonBox
 from tests.training.annotated import make_content, make_truth
 from training.evals.ground_truth import read_ground_truth
@@ -56,10 +57,11 @@ def test_detections_keep_number_score_and_what_lies_outside() -> None:
 
 def test_useless_detections_are_named() -> None:
     nowhere, scoreless = detection(bbox=[1, 2, 0, 4]), {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
-    listed = [detection(image_id=7), nowhere, scoreless, detection(score=float("nan")), detection()]
+    listed: list[Any] = [detection(image_id=7), nowhere, scoreless, detection(score=float("nan")), detection(), None]
     views = detected_boxes(make_truth(), FOLDER, listed)
-    assert views.problems[0] == "detection 0: photo 7 is not in drawn"
+    assert views.problems[0] == "detection 0: picture 7 is not listed"
     assert all(f"detection {number}: " in views.problems[number] for number in (1, 2, 3))
+    assert views.problems[-1].startswith("detection 5: the annotation should be an object")
     assert [photo.ids for photo in views.photos] == [(4,)]
 
 
@@ -67,6 +69,13 @@ def test_detections_may_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "detections.json"
     path.write_text(json.dumps([detection()]))
     assert detected_boxes(make_truth(), FOLDER, path) == detected_boxes(make_truth(), FOLDER, [detection()])
+
+
+def test_something_else_than_a_list_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "detections.json"
+    path.write_text('{"images": []}')
+    with pytest.raises(InvalidInput, match="detections: a list of detections is needed"):
+        detected_boxes(make_truth(), FOLDER, path)
 
 
 def test_a_set_without_people_shows_nothing() -> None:

@@ -2,31 +2,43 @@
 
 from collections.abc import Callable
 
+from training.evals.by_source import BySource, evaluate_by_source
 from training.evals.coco_wholebody_ap import WholeBodyAp, evaluate_coco_wholebody_ap
+from training.evals.feet import Feet, evaluate_feet
 from training.evals.ground_truth import read_ground_truth
-from training.evals.hand_error import HandError, evaluate_hand_error
-from training.evals.nme import FaceNme, evaluate_face_nme
+from training.evals.hand_error import evaluate_hand_error
+from training.evals.nme import evaluate_face_nme
+from training.evals.oks import MeanOks, evaluate_oks
+from training.evals.part_errors import PartErrors
 from training.evals.pck import Pck, evaluate_pck
 from training.evals.records import GroundTruth, Prediction, Predictions, Result, Score
+from training.evals.score_curve import ScoreCurve, evaluate_score_curve
 
 EVALS: dict[str, Callable[..., Result]] = {
     "coco-wholebody-ap": evaluate_coco_wholebody_ap,
     "pck": evaluate_pck,
+    "oks": evaluate_oks,
     "face-nme": evaluate_face_nme,
     "hand-error": evaluate_hand_error,
+    "feet": evaluate_feet,
+    "score-curve": evaluate_score_curve,
+    "by-source": evaluate_by_source,
 }
 """Name -> metric of (ground truth, predictions); options are those of the function behind the name."""
 
 __all__ = [
     "EVALS",
-    "FaceNme",
+    "BySource",
+    "Feet",
     "GroundTruth",
-    "HandError",
+    "MeanOks",
+    "PartErrors",
     "Pck",
     "Prediction",
     "Predictions",
     "Result",
     "Score",
+    "ScoreCurve",
     "WholeBodyAp",
     "read_ground_truth",
 ]

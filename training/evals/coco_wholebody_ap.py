@@ -23,7 +23,6 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pose_core.errors import InvalidInput
 from pose_core.skeleton import BODY, OKS_SIGMAS
 from training.evals.oks_nms import suppress_poses
 from training.evals.records import PARTS, GroundTruth, Person, Prediction, Predictions, Score
@@ -52,6 +51,7 @@ class WholeBodyAp:
         people: part -> how many persons could be found.
         predictions: how many were ranked.
         suppressed: how many predictions lay on top of a better one.
+        without_area: for how many persons the box stands in for the area.
     """
 
     counted: ClassVar[str] = "people"
@@ -60,11 +60,13 @@ class WholeBodyAp:
     people: Mapping[str, int]
     predictions: int
     suppressed: int
+    without_area: int = 0
 
     @property
     def notes(self) -> Mapping[str, int | str]:
-        """What was ranked."""
-        return {"predictions": self.predictions, "suppressed": self.suppressed}
+        """What was ranked, and what the box stands in for."""
+        without = {"people without an area": self.without_area} if self.without_area else {}
+        return {"predictions": self.predictions, "suppressed": self.suppressed, **without}
 
     def scores(self) -> tuple[Score, ...]:
         """Ten numbers for each part."""
@@ -83,18 +85,16 @@ def evaluate_coco_wholebody_ap(
     Args:
         truth: every photo counts, also those without predictions.
         predictions: on any boxes; their `id` only serves to drop doublets.
-        use_area: take the annotated area of a person; else 0.53 of the box, as for UBody.
+        use_area: take the annotated area of a person where there is one; else 0.53 of the box, as for UBody.
         nms: drop poses that lie on top of a better one, see `training.evals.oks_nms`.
-
-    Raises:
-        InvalidInput: `use_area` and a person without an area.
     """
     ranked = rank_people(predictions.people, nms=nms)
     parts: dict[str, Stats] = {part: evaluate_part(truth, ranked, part, use_area=use_area) for part in PARTS}
     people = {part: sum(bool(count_labelled(one, part)) and not one.crowd for one in truth.people) for part in PARTS}
     parts["hand"] = average_stats(parts["lefthand"], parts["righthand"])
     people["hand"] = people["lefthand"] + people["righthand"]
-    return WholeBodyAp(parts, people, len(ranked), len(predictions.people) - len(ranked))
+    without_area = sum(person.area is None for person in truth.people)
+    return WholeBodyAp(parts, people, len(ranked), len(predictions.people) - len(ranked), without_area)
 
 
 def average_stats(one: Stats, other: Stats) -> Stats:
@@ -156,12 +156,11 @@ def evaluate_part(truth: GroundTruth, ranked: Sequence[Ranked], part: str, *, us
 
 def describe_person(person: Person, part: str, *, use_area: bool) -> dict[str, Any]:
     """An annotated person as pycocotools reads it."""
-    if use_area and person.area is None:
-        raise InvalidInput(f"annotation {person.id} has no area; evaluate with use_area=False", field="use_area")
+    area_of_box = AREA_OF_BOX * person.box[2] * person.box[3]
     return {
         "image_id": person.photo_id,
         "bbox": person.box,
-        "area": person.area if use_area else AREA_OF_BOX * person.box[2] * person.box[3],
+        "area": area_of_box if person.area is None or not use_area else person.area,
         "iscrowd": int(person.crowd),
         "num_keypoints": count_labelled(person, part),
         "keypoints": person.keypoints[PARTS[part]].ravel(),

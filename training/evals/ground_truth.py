@@ -5,18 +5,27 @@ The layout (dwpose.md 7.4 of the parity data): `keypoints` 17 x 3, `foot_kpts` 6
 absent, as in some files of UBody; every annotation of category 1, or of none, is a person.
 """
 
-import json
 import logging
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from pose_core.errors import InvalidInput
-from pose_core.skeleton import KEYPOINT_COUNT
-from pose_core.types import Size
+from pose_core.skeleton import BODY, KEYPOINT_COUNT
+from training.documents import (
+    LARGEST,
+    BadAnnotation,
+    Record,
+    begins_with,
+    box_of,
+    lists_of,
+    load_json,
+    numbers,
+    picture_fields,
+    picture_number,
+    whole_number,
+)
 from training.evals.records import PARTS, Floats, GroundTruth, Person, Photo
 
 _LOG = logging.getLogger(__name__)
@@ -35,99 +44,117 @@ FIELDS: Final[Mapping[str, str]] = {
 LOGGED_PROBLEMS: Final = 5
 
 
-def read_ground_truth(source: Path | Mapping[str, Any], name: str = "") -> GroundTruth:
+def read_ground_truth(source: Path | Mapping[str, Any], name: str = "", below: str = "") -> GroundTruth:
     """Read an annotation file, or its content that is already in memory.
 
-    A damaged record (no box or one without extent, a number that is not finite, another number of points, an unknown
-    photo) is left out, and a missing part counts as not labelled; both are logged and listed in `problems`.
+    A damaged record (no box or one without extent, something that is no finite number, another number of points, an
+    unknown photo) is left out, and a missing part counts as not labelled; both are logged and listed in `problems`.
 
     Args:
         source: path of a json file, or what it holds.
         name: for reports; the path by default.
+        below: only photos whose file name begins like this, and the people in them.
 
     Raises:
         InvalidInput: not an annotation file at all.
     """
     content = load_json(source) if isinstance(source, Path) else source
     name = name or (str(source) if isinstance(source, Path) else "annotations")
-    if not isinstance(content, Mapping) or not {"images", "annotations"} <= content.keys():
-        raise InvalidInput("no annotation file: expected the keys images and annotations", field=name)
-    photos = tuple(read_photo_record(image, name) for image in content["images"])
-    known = {photo.id for photo in photos}
-    people, problems = [], []
-    for record in content["annotations"]:
-        if record.get("category_id", PERSON_CATEGORY) != PERSON_CATEGORY:
-            continue
-        found = list(find_problems(record, known))
-        problems += [f"{name}: annotation {record.get('id')}: {problem}" for problem, _ in found]
-        if not any(fatal for _, fatal in found):
-            people.append(read_person(record))
-    log_problems(problems)
-    return GroundTruth(name, photos, tuple(people), tuple(problems))
+    images, records = lists_of(content, name)
+    photos, problems = read_photos(images)
+    wanted = {number: photo for number, photo in photos.items() if begins_with(photo.file_name, below)}
+    people = []
+    for record in records:
+        person, found = read_record(record, photos)
+        problems += found if person is None or person.photo_id in wanted else []
+        people += [person] if person and person.photo_id in wanted else []
+    named = tuple(f"{name}: {problem}" for problem in problems)
+    log_problems(named)
+    return GroundTruth(name, tuple(wanted.values()), tuple(people), named)
 
 
-def load_json(path: Path) -> Any:  # noqa: ANN401 - whatever is in the file
-    """The content of a json file.
+def read_photos(images: list[Record]) -> tuple[dict[int, Photo], list[str]]:
+    """The list `images` by id, and what is wrong with it."""
+    photos: dict[int, Photo] = {}
+    problems = []
+    for image in images:
+        try:
+            photo = Photo(*picture_fields(image))
+        except BadAnnotation as error:
+            problems.append(str(error))
+        else:
+            photos[photo.id] = photo
+    return photos, problems
+
+
+def read_record(record: Record, photos: Container[int]) -> tuple[Person | None, list[str]]:
+    """An entry of `annotations` and what is wrong with it; None if it is damaged, or no person."""
+    try:
+        photo_id = picture_number(record, photos)
+        if record.get("category_id") not in (None, PERSON_CATEGORY):
+            return None, []
+        person = read_person(record, photo_id)
+    except BadAnnotation as error:
+        return None, [f"annotation {whole_number(record, 'id')}: {error}"]
+    absent = [
+        f"{field} is missing, {part} counts as not labelled"
+        for part, field in FIELDS.items()
+        if record.get(field) is None
+    ]
+    return person, [f"annotation {person.id}: {problem}" for problem in absent]
+
+
+def read_person(record: Record, photo_id: int) -> Person:
+    """A sound annotation as a record.
 
     Raises:
-        InvalidInput: no such file, or no json in it.
+        BadAnnotation: it is not sound.
     """
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"cannot be read as json: {error}", field=str(path)) from error
-
-
-def read_photo_record(image: Mapping[str, Any], name: str) -> Photo:
-    """An entry of `images`; without its fields no annotation can be used, so their absence ends the reading."""
-    try:
-        return Photo(image["id"], image["file_name"], Size(image["width"], image["height"]))
-    except KeyError as error:
-        raise InvalidInput(f"image {image.get('id')} has no {error}", field=name) from error
-
-
-def find_problems(record: Mapping[str, Any], photo_ids: set[int]) -> Iterator[tuple[str, bool]]:
-    """What is wrong with an annotation, and whether it cannot be used because of it."""
-    if record.get("image_id") not in photo_ids:
-        yield f"photo {record.get('image_id')} is not in the list of images", True
-    box = record.get("bbox", ())
-    if len(box) != 4 or not all(map(math.isfinite, box)) or min(box[2:]) <= 0:
-        yield f"bbox {box} is not left, top, width and height of something", True
-    for part, field in FIELDS.items():
-        expected, values = 3 * len(range(*PARTS[part].indices(KEYPOINT_COUNT))), record.get(field)
-        if values is None:
-            yield f"{field} is missing, {part} counts as not labelled", False
-        elif len(values) != expected:
-            yield f"{field} holds {len(values)} numbers instead of {expected}", True
-        elif not np.isfinite(np.array(values, np.float64)).all():
-            yield f"{field} holds a number that is not finite", True
-
-
-def read_person(record: Mapping[str, Any]) -> Person:
-    """A sound annotation as a record."""
-    left, top, width, height = map(float, record["bbox"])
-    area = record.get("area")
+    number = whole_number(record, "id")
+    if number is None:
+        raise BadAnnotation("id is absent or no whole number")
+    keypoints, box = read_keypoints(record), box_of(record)
+    labelled = whole_number(record, "num_keypoints")
     return Person(
-        id=record["id"],
-        photo_id=record["image_id"],
-        box=(left, top, width, height),
-        area=None if area is None else float(area),
+        id=number,
+        photo_id=photo_id,
+        box=(box.left, box.top, box.right - box.left, box.bottom - box.top),
+        area=read_area(record),
         crowd=bool(record.get("iscrowd", 0)),
-        body_points=record.get("num_keypoints", sum(v > 0 for v in record.get("keypoints", ())[2::3])),
-        keypoints=read_keypoints(record),
+        body_points=int(np.count_nonzero(keypoints[BODY, 2] > 0)) if labelled is None else labelled,
+        keypoints=keypoints,
     )
 
 
-def read_keypoints(record: Mapping[str, Any]) -> Floats:
-    """The five lists of an annotation as one array (133, 3), float64; zeros for a part that is missing."""
+def read_area(record: Record) -> float | None:
+    """The area of an annotation in square pixels; None without one.
+
+    Raises:
+        BadAnnotation: it is no number that an area can be.
+    """
+    area = record.get("area")
+    if area is None:
+        return None
+    if not isinstance(area, int | float) or not 0 <= area < LARGEST**2:  # not so for NaN
+        raise BadAnnotation(f"area is {str(area)[:80]!r}")
+    return float(area)
+
+
+def read_keypoints(record: Record) -> Floats:
+    """The five lists of an annotation as one array (133, 3), float64; zeros for a part that is missing.
+
+    Raises:
+        BadAnnotation: a list is of another length, or holds something that is no finite number.
+    """
     keypoints = np.zeros((KEYPOINT_COUNT, 3))
     for part, field in FIELDS.items():
-        if (values := record.get(field)) is not None:
-            keypoints[PARTS[part]] = np.array(values, np.float64).reshape(-1, 3)
+        if record.get(field) is not None:
+            count = len(range(*PARTS[part].indices(KEYPOINT_COUNT)))
+            keypoints[PARTS[part]] = numbers(record, field, 3 * count).reshape(count, 3)
     return keypoints
 
 
-def log_problems(problems: list[str]) -> None:
+def log_problems(problems: Sequence[str]) -> None:
     """Warn of the first few and of how many there are."""
     for problem in problems[:LOGGED_PROBLEMS]:
         _LOG.warning(problem)

@@ -21,6 +21,13 @@ LABELS: Final[Mapping[str, Callable[[Floats], Floats]]] = {
 them; all alike, as the COCO-WholeBody metric has it."""
 
 
+def labels_of(truth: GroundTruth) -> str:
+    """Which labels of a set count: those of humans, or `weighted` where only machines labelled it."""
+    visibility = [person.keypoints[:, 2] for person in truth.people if not person.crowd]
+    by_hand, at_all = (any((v >= least).any() for v in visibility) for least in (1, np.spacing(0)))
+    return "weighted" if at_all and not by_hand else "human"
+
+
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """Everybody annotated but crowds, and what was predicted for them.
@@ -56,17 +63,17 @@ def pair_people(truth: GroundTruth, predictions: Predictions, labels: str) -> Pa
         raise InvalidInput("compares person by person and needs predictions on annotated boxes", field="boxes")
     if labels not in LABELS:
         raise UnknownChoice("labels", labels, LABELS)
-    keypoints = {one.id: one.keypoints[:, :2] for one in predictions.people}
+    keypoints = {(one.photo_id, one.id): one.keypoints[:, :2] for one in predictions.people}
     people = [person for person in truth.people if not person.crowd]
     true = np.array([one.keypoints for one in people]).reshape(-1, KEYPOINT_COUNT, 3)
     predicted = np.full((*true.shape[:2], 2), np.nan)
     for row, person in enumerate(people):
-        predicted[row] = keypoints.get(person.id, np.nan)
+        predicted[row] = keypoints.get((person.photo_id, person.id), np.nan)
     known = np.isin(np.arange(KEYPOINT_COUNT), SCHEMES[predictions.scheme])
     return Pairs(
         true=true[..., :2],
         predicted=predicted,
         weight=LABELS[labels](true[..., 2]) * known,
         box_size=np.array([one.box[2:] for one in people]).reshape(-1, 2),
-        found=np.array([one.id in keypoints for one in people], np.bool_),
+        found=np.array([(one.photo_id, one.id) in keypoints for one in people], np.bool_),
     )

@@ -23,7 +23,7 @@ from pose_core.estimators import SCHEMES, EstimatorSpec
 from pose_core.estimators.top_down import crop_tensor, points_of_photo
 from pose_core.geometry import CropRegion, crop_region
 from pose_core.skeleton import FLIP_ORDER, KEYPOINT_COUNT
-from pose_core.types import Image, PersonBox
+from pose_core.types import Image, PersonBox, Size
 from training.evals.ground_truth import log_problems
 from training.evals.networks import EvalNetwork, Run
 from training.evals.records import Floats, Prediction, Predictions
@@ -90,19 +90,23 @@ def predict(
 
 
 def iterate_crops(views: Views, spec: EstimatorSpec, workers: int, problems: list[str]) -> Iterator[Crop]:
-    """Every crop of a set, photo by photo; photos that cannot be read are added to `problems`."""
+    """Every crop of a set, photo by photo; photos that cannot be read or fit no box are added to `problems`."""
     for photo, crops in zip(views.photos, ahead(partial(crop_people, spec=spec), views.photos, workers), strict=True):
-        yield from crops
-        if not crops:
+        if isinstance(crops, str):
             kind = "annotations" if views.kind == "annotated" else "detections"
-            problems.append(f"{photo.path} is no readable photo: {kind} {', '.join(map(str, photo.ids))} left out")
+            problems.append(f"{photo.path} {crops}: {kind} {', '.join(map(str, photo.ids))} left out")
+        else:
+            yield from crops
 
 
-def crop_people(photo: PhotoBoxes, spec: EstimatorSpec) -> list[Crop]:
-    """The crops of one photo's boxes; none if the photo cannot be read."""
+def crop_people(photo: PhotoBoxes, spec: EstimatorSpec) -> list[Crop] | str:
+    """The crops of one photo's boxes, or what is wrong with the photo."""
     image = read_photo(photo)
     if image is None:
-        return []
+        return "is no readable photo"
+    if photo.size and Size.of(image) != photo.size:
+        found, stated = Size.of(image), photo.size
+        return f"has {found.width} x {found.height} pixels, the annotations say {stated.width} x {stated.height}"
     regions = [crop_region(box, spec.input_size) for box in photo.boxes]
     tensors = crop_tensor(image, regions, spec, len(regions))
     rows = zip(photo.ids, photo.boxes, regions, tensors, strict=True)
@@ -110,10 +114,10 @@ def crop_people(photo: PhotoBoxes, spec: EstimatorSpec) -> list[Crop]:
 
 
 def read_photo(photo: PhotoBoxes) -> Image | None:
-    """The photo, turned upright as its EXIF data say; None where there is none or it is damaged."""
+    """The photo as stored, as in training: an orientation in EXIF is not followed. None if absent or damaged."""
     if not photo.path.is_file():  # OpenCV would say so on stderr
         return None
-    image: Image | None = cv2.imread(str(photo.path), cv2.IMREAD_COLOR_RGB)
+    image: Image | None = cv2.imread(str(photo.path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     return image
 
 

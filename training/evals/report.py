@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from pose_core.errors import UnknownChoice
 from training.evals import EVALS
+from training.evals.pairs import labels_of
 from training.evals.records import GroundTruth, Predictions, Result, Score
 
 ON_ANY_BOXES = ("coco-wholebody-ap",)
@@ -32,7 +34,7 @@ class Report:
 
 
 def evaluate(truth: GroundTruth, predictions: Predictions, metrics: Sequence[str] | None = None) -> Report:
-    """Measure.
+    """Measure. Where nobody labelled anything by hand, the labels of machines count, as `labels` in the notes says.
 
     Args:
         truth: the annotated set.
@@ -53,7 +55,12 @@ def evaluate(truth: GroundTruth, predictions: Predictions, metrics: Sequence[str
         "predictions": len(predictions.people),
         "problems": len(truth.problems) + len(predictions.problems),
     }
-    return Report(truth.name, predictions.network, counts, {name: EVALS[name](truth, predictions) for name in names})
+    options = {} if (labels := labels_of(truth)) == "human" else {"labels": labels}
+    results = {
+        name: EVALS[name](truth, predictions, **options if "labels" in signature(EVALS[name]).parameters else {})
+        for name in names
+    }
+    return Report(truth.name, predictions.network, {**counts, **options}, results)
 
 
 def flatten(report: Report) -> dict[str, float | None]:

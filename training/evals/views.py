@@ -3,14 +3,16 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pose_core.errors import InvalidInput
 from pose_core.types import PersonBox, Size
-from training.evals.ground_truth import PERSON_CATEGORY, load_json, log_problems
+from training.documents import BadAnnotation, box_of, load_json, picture_number
+from training.evals.ground_truth import PERSON_CATEGORY, log_problems
 from training.evals.records import BoxKind, GroundTruth, Person
 
 
@@ -23,12 +25,14 @@ class PhotoBoxes:
         path: of the photo.
         ids: one per box, see `training.evals.records.Prediction`.
         boxes: in photo pixels.
+        size: what the annotations say about the photo; None if nobody knows.
     """
 
     photo_id: int
     path: Path
     ids: tuple[int, ...]
     boxes: tuple[PersonBox, ...]
+    size: Size | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,29 +85,39 @@ def detected_boxes(truth: GroundTruth, folder: Path, detections: Path | Sequence
         folder: of its photos.
         detections: path or content of a COCO results file: a list of image_id, category_id, bbox (left, top, width,
             height) and score. The published numbers use `COCO_val2017_detections_AP_H_56_person.json`.
+
+    Raises:
+        InvalidInput: there is no such file, or it is no list.
     """
-    listed = load_json(detections) if isinstance(detections, Path) else detections
+    listed = load_json(detections, "detections") if isinstance(detections, Path) else detections
+    if isinstance(listed, str | Mapping) or not isinstance(listed, Sequence):
+        raise InvalidInput("a list of detections is needed", field="detections")
     known = {photo.id for photo in truth.photos}
     boxes, problems = [], []
-    for number, record in enumerate(one for one in listed if one.get("category_id") == PERSON_CATEGORY):
-        box = read_detection(record)
-        if box is None:
-            problems.append(f"detection {number}: {dict(record)} is no box with a score")
-        elif record.get("image_id") not in known:
-            problems.append(f"detection {number}: photo {record.get('image_id')} is not in {truth.name}")
-        else:
-            boxes.append((record["image_id"], number, box))
+    for number, record in enumerate(one for one in listed if not is_something_else(one)):
+        try:
+            boxes.append((picture_number(record, known), number, read_detection(record)))
+        except BadAnnotation as error:
+            problems.append(f"detection {number}: {error}")
     log_problems(problems)
     return Views("detected", group_by_photo(truth, folder, boxes), tuple(problems))
 
 
-def read_detection(record: Mapping[str, Any]) -> PersonBox | None:
-    """The box of a detection; None if a number is missing or not finite, or the box has no extent."""
-    numbers = [*record.get("bbox", ()), record.get("score", math.nan)]
-    if len(numbers) != 5 or not all(map(math.isfinite, numbers)) or min(numbers[2:4]) <= 0:
-        return None
-    left, top, width, height, score = map(float, numbers)
-    return PersonBox(left, top, left + width, top + height, score)
+def is_something_else(record: object) -> bool:
+    """Whether a detection is of another category than people."""
+    return isinstance(record, Mapping) and record.get("category_id") != PERSON_CATEGORY
+
+
+def read_detection(record: Mapping[str, Any]) -> PersonBox:
+    """The box of a detection.
+
+    Raises:
+        BadAnnotation: a number is missing or not finite, or the box has no extent.
+    """
+    score = record.get("score")
+    if not isinstance(score, int | float) or not math.isfinite(score):
+        raise BadAnnotation(f"score is {str(score)[:80]!r}")
+    return replace(box_of(record), score=float(score))
 
 
 def group_by_photo(
@@ -113,8 +127,9 @@ def group_by_photo(
     by_photo: defaultdict[int, list[tuple[int, PersonBox]]] = defaultdict(list)
     for photo_id, number, box in boxes:
         by_photo[photo_id].append((number, box))
-    return tuple(
-        PhotoBoxes(photo.id, folder / photo.file_name, *zip(*by_photo[photo.id], strict=True))
-        for photo in truth.photos
-        if photo.id in by_photo
-    )
+    grouped = []
+    for photo in truth.photos:
+        if photo.id in by_photo:
+            ids, shown = zip(*by_photo[photo.id], strict=True)
+            grouped.append(PhotoBoxes(photo.id, folder / photo.file_name, ids, shown, photo.size))
+    return tuple(grouped)
