@@ -1,22 +1,27 @@
 """From a recipe to the networks, the method and the batches that the loop needs."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import torch
 
-from pose_core.codecs import SimCC
 from pose_core.errors import InvalidInput, UnknownChoice, WeightsMissing
 from pose_core.types import Size
 from training.checkpoints import find_checkpoint
-from training.contracts import Method
-from training.data import load_sources
-from training.data.loading import Loader, Loading, training_loader
+from training.contracts import BatchSource, Method
 from training.distributed import World
 from training.methods import METHODS
 from training.models import MODELS
-from training.models.rtmpose import RtmPose
+from training.models import Network as Built
+from training.models.yolox import YoloX
 from training.recipe import Network, Recipe
-from training.upstream import load_upstream
+from training.tasks import TASKS
+from training.upstream import Kind, load_upstream
+from training.yolox_onnx import load_yolox_onnx
+
+LOADS: Final[Mapping[str, Kind | None]] = {"all": None, "backbone": "backbone", "stage1": "stage1", "stage2": "stage2"}
+"""What a recipe wants of a checkpoint -> its kind for `training.upstream`, None for what its keys say."""
 
 
 def build_method(recipe: Recipe, folder: Path) -> Method:
@@ -36,15 +41,16 @@ def build_method(recipe: Recipe, folder: Path) -> Method:
         raise UnknownChoice("method", recipe.method.name, METHODS)
     torch.manual_seed(recipe.seed)
     student = build_network(recipe.student, recipe.input_size, folder)
+    if not isinstance(student, TASKS[recipe.task].kind):
+        raise InvalidInput(f"{recipe.student.model} is no {TASKS[recipe.task].called}", field="model")
     teacher = recipe.teacher and build_network(recipe.teacher, recipe.input_size, folder)
     return METHODS[recipe.method.name](student, teacher, **dict(recipe.method.options))
 
 
-def build_network(network: Network, input_size: Size, folder: Path) -> RtmPose:
+def build_network(network: Network, input_size: Size, folder: Path) -> Built:
     """A network with its weights, or a fresh one.
 
     Raises:
-        InvalidInput: a network that is no pose estimator.
         UnknownChoice: see `build_method`.
         WeightsMissing: see `find_weights`.
         ModelError: weights that do not fit.
@@ -52,13 +58,21 @@ def build_network(network: Network, input_size: Size, folder: Path) -> RtmPose:
     if network.model not in MODELS:
         raise UnknownChoice("model", network.model, MODELS)
     built = MODELS[network.model](input_size=input_size)
-    if not isinstance(built, RtmPose):
-        raise InvalidInput(f"{network.model} is no pose estimator", field="model")
     if network.weights is not None:
-        load_upstream(
-            built, find_weights(network.weights, folder), "backbone" if network.load == "backbone" else "estimator"
-        )
+        load_weights(built, find_weights(network.weights, folder), network)
     return built
+
+
+def load_weights(built: Built, path: Path, network: Network) -> None:
+    """Fill a network with weights, ours or published ones, in place.
+
+    Raises:
+        ModelError: they do not fit.
+    """
+    if path.suffix == ".onnx" and isinstance(built, YoloX):
+        load_yolox_onnx(built, path)
+    else:
+        load_upstream(built, path, LOADS[network.load])
 
 
 def find_weights(name: str, folder: Path) -> Path:
@@ -79,21 +93,10 @@ def find_weights(name: str, folder: Path) -> Path:
     raise WeightsMissing(f"{name}: no such file or run, neither here nor in {folder}; see docs/training.md")
 
 
-def build_batches(recipe: Recipe, folder: Path, world: World) -> Loader:
+def build_batches(recipe: Recipe, folder: Path, world: World) -> BatchSource:
     """The training data of one process.
 
     Raises:
         InvalidInput: a source that is not what it should be, or nobody to learn from.
     """
-    loading = Loading(
-        input_size=recipe.input_size,
-        codec=SimCC(sigma=recipe.sigma),
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
-        rank=world.rank,
-        world=world.size,
-        workers=recipe.data.workers,
-        steps_per_epoch=recipe.steps_per_epoch,
-        absent_weight=recipe.data.absent_weight,
-    )
-    return training_loader(load_sources(folder, recipe.data.train).dataset, recipe.data, loading)
+    return TASKS[recipe.task].batches(recipe, folder, world)

@@ -4,19 +4,20 @@ A trailing block of capitals in a variable's name gives its axes in order: `logi
 
 - B batch, C channels, H and W height and width of a picture or a feature map;
 - K keypoints, X and Y bins of the horizontal and the vertical SimCC axis, L cells of a feature map, row by row;
-- N rows of a detector, one per cell of all its strides;
+- N rows of a detector, one per cell of all its strides; M boxes, R regions to ignore;
 - 2, 3, ... an axis of exactly that length.
 
 Every other letter is explained where it is used.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from pose_core.estimators.estimator import IMAGENET_MEAN, IMAGENET_STD
 from pose_core.types import Size
 
 
@@ -36,14 +37,36 @@ class Exportable(Protocol):
         """Names of the outputs, in the order in which the network returns them; every first axis is the batch."""
 
 
+class Batch(Protocol):
+    """What the loop must know of the samples of a step; a record of each task says the rest."""
+
+    @property
+    def id_B(self) -> Tensor:  # noqa: N802 - a field of the records
+        """Ids of annotations or pictures, int64, to name a sample in a message."""
+
+    def to(self, device: torch.device) -> Self:
+        """The same batch on a device; copies overlap with computation where the batch is pinned."""
+
+    def pin_memory(self) -> Self:
+        """The same batch in memory that a GPU can read directly; `torch.utils.data.DataLoader` calls this."""
+
+    def prepared(self, memory_format: torch.memory_format) -> Self:
+        """The same batch with its pixels as networks take them, in the memory format of their weights."""
+
+
+Tensors = TypeVar("Tensors", "PoseBatch", "DetectionBatch")
+
+
 @dataclass(frozen=True, slots=True)
-class Batch:
+class PoseBatch:
     """Crops of people and what a network should say about them.
 
     Attributes:
         image_B3HW: RGB crops; uint8 as loaded, float32 once `normalised`.
         targets: what `pose_core.codecs` encodes, one tensor per network output, float32 (B, K, ...).
         weight_BK: how much each point teaches; 0 for unknown points and those out of reach of the crop.
+        absent_BK: how sure it is that the crop does not show a point at all; 0 for all that have a weight, and for
+            points of which nothing is known.
         keypoint_BK2: x and y in crop pixels; meaningless where `weight_BK` is 0.
         id_B: annotation ids, int64, to name a sample in a message.
     """
@@ -51,32 +74,69 @@ class Batch:
     image_B3HW: Tensor
     targets: tuple[Tensor, ...]
     weight_BK: Tensor
+    absent_BK: Tensor
     keypoint_BK2: Tensor
     id_B: Tensor
 
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device; copies overlap with computation where the batch is pinned."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+    def to(self, device: torch.device) -> "PoseBatch":
+        """See `Batch`."""
+        return moved(self, lambda tensor: tensor.to(device, non_blocking=True))
 
-    def pin_memory(self) -> "Batch":
-        """The same batch in memory that a GPU can read directly; `torch.utils.data.DataLoader` calls this."""
-        return self._map(lambda tensor: tensor.pin_memory())
+    def pin_memory(self) -> "PoseBatch":
+        """See `Batch`."""
+        return moved(self, lambda tensor: tensor.pin_memory())
 
-    def normalised(self, mean: tuple[float, ...], std: tuple[float, ...]) -> "Batch":
+    def prepared(self, memory_format: torch.memory_format) -> "PoseBatch":
+        """Normalised with the numbers of ImageNet."""
+        ready = self.normalised(IMAGENET_MEAN, IMAGENET_STD)
+        return replace(ready, image_B3HW=ready.image_B3HW.contiguous(memory_format=memory_format))
+
+    def normalised(self, mean: tuple[float, ...], std: tuple[float, ...]) -> "PoseBatch":
         """Pixels in 0..255 to (pixel - mean) / std per channel."""
         image = self.image_B3HW.float()
         shape = (1, 3, 1, 1)
         mean_1311, std_1311 = (image.new_tensor(values).view(shape) for values in (mean, std))
         return replace(self, image_B3HW=(image - mean_1311) / std_1311)
 
-    def _map(self, move: Callable[[Tensor], Tensor]) -> "Batch":
-        return Batch(
-            image_B3HW=move(self.image_B3HW),
-            targets=tuple(move(target) for target in self.targets),
-            weight_BK=move(self.weight_BK),
-            keypoint_BK2=move(self.keypoint_BK2),
-            id_B=move(self.id_B),
-        )
+
+@dataclass(frozen=True, slots=True)
+class DetectionBatch:
+    """Pictures and the people in them. All boxes are left, top, right, bottom in pixels of the picture.
+
+    Attributes:
+        image_B3HW: BGR pictures, 0..255; uint8 as loaded, float32 once `prepared`.
+        box_BM4: float32; rows beyond a picture's people are zeros.
+        weight_BM: how much each box teaches; 0 for the rows beyond.
+        ignore_BR4: regions of which nobody knows who is there, float32; rows beyond a picture's regions are zeros.
+        id_B: picture ids, int64, to name a sample in a message.
+    """
+
+    image_B3HW: Tensor
+    box_BM4: Tensor
+    weight_BM: Tensor
+    ignore_BR4: Tensor
+    id_B: Tensor
+
+    def to(self, device: torch.device) -> "DetectionBatch":
+        """See `Batch`."""
+        return moved(self, lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "DetectionBatch":
+        """See `Batch`."""
+        return moved(self, lambda tensor: tensor.pin_memory())
+
+    def prepared(self, memory_format: torch.memory_format) -> "DetectionBatch":
+        """Pixels as floating-point numbers; nothing is subtracted or divided."""
+        return replace(self, image_B3HW=self.image_B3HW.float().contiguous(memory_format=memory_format))
+
+
+def moved(batch: Tensors, move: Callable[[Tensor], Tensor]) -> Tensors:
+    """A copy of a batch with every tensor moved."""
+    changes: dict[str, Any] = {}
+    for field in fields(batch):
+        value = getattr(batch, field.name)
+        changes[field.name] = tuple(map(move, value)) if isinstance(value, tuple) else move(value)
+    return replace(batch, **changes)
 
 
 class BatchSource(Protocol):
@@ -123,8 +183,8 @@ class Method(nn.Module):
     What requires a gradient is trained. A method keeps frozen parts in eval mode by overriding `train`.
     """
 
-    def forward(self, batch: Batch, progress: Progress) -> StepResult:
-        """Losses of a normalised batch."""
+    def forward(self, batch: Any, progress: Progress) -> StepResult:  # noqa: ANN401 - each method has its own kind
+        """Losses of a prepared batch of the method's task."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it trains")
 
     def deployable(self) -> nn.Module:

@@ -14,6 +14,7 @@ MODELS: dict[str, Callable[..., Network]] = {
     "rtmpose-m": partial(build_rtmpose, "m"),
     "rtmpose-l": partial(build_rtmpose, "l"),
     "rtmpose-x": partial(build_rtmpose, "x"),
+    "yolox-nano-person": partial(build_yolox, "nano", classes=1),
     "yolox-nano": partial(build_yolox, "nano"),
     "yolox-tiny": partial(build_yolox, "tiny"),
     "yolox-s": partial(build_yolox, "s"),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.models.layers import ConvBnSilu, SpatialPyramidPooling
+from training.models.layers import ConvBnSilu, SpatialPyramidPooling, exact
 
 STRIDE = 32
 """Picture pixels per cell of the feature map, along each axis."""
@@ -66,7 +66,10 @@ class CspNextBlock(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Scale every channel by a gate in 0..1 that sees the mean of all channels. Keeps (B, C, H, W)."""
+    """Scale every channel by a gate in 0..1 that sees the mean of all channels. Keeps (B, C, H, W).
+
+    The mean is taken in float32 also under autocast.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -74,7 +77,7 @@ class ChannelAttention(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Multiply by the gate."""
-        mean_BC11 = functional.adaptive_avg_pool2d(x_BCHW, 1)
+        mean_BC11 = functional.adaptive_avg_pool2d(exact(x_BCHW), 1)
         return x_BCHW * functional.hardsigmoid(self.fc(mean_BC11))
 
 
@@ -130,7 +133,10 @@ class CspNext(nn.Module):
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
         """Run the stem and the four stages."""
-        feature_BCHW: Tensor = self.stem(image_B3HW)
-        for stage in (self.stage1, self.stage2, self.stage3, self.stage4):
-            feature_BCHW = stage(feature_BCHW)
-        return feature_BCHW
+        return self.maps(image_B3HW)[-1]
+
+    def maps(self, image_B3HW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the last three stages make: maps of stride 8, 16 and 32."""
+        stride8_BCHW: Tensor = self.stage2(self.stage1(self.stem(image_B3HW)))
+        stride16_BCHW: Tensor = self.stage3(stride8_BCHW)
+        return stride8_BCHW, stride16_BCHW, self.stage4(stride16_BCHW)

@@ -5,6 +5,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+def exact(x: Tensor) -> Tensor:
+    """The same numbers in float32, where sums over many of them need it although autocast chose something shorter."""
+    return x if x.dtype == torch.float32 else x.float()  # as written, exported graphs get no cast
+
+
 class ConvBnSilu(nn.Module):
     """Convolution without bias, batch norm, SiLU. (B, C_in, H, W) -> (B, C_out, H / stride, W / stride).
 

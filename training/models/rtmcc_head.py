@@ -16,6 +16,7 @@ from torch.nn import functional
 from pose_core.errors import InvalidInput
 from pose_core.types import Size
 from training.models.cspnext import STRIDE
+from training.models.layers import exact
 
 BINS_PER_PIXEL = 2
 """SimCC split ratio: bins of the classifiers per pixel of the input."""
@@ -29,6 +30,8 @@ KERNEL = 7
 class ScaleNorm(nn.Module):
     """Divide the last axis by its root mean square, at least 1e-5, and multiply by one learned number `g`.
 
+    The norm is taken in float32 also under autocast.
+
     Source: Nguyen and Salazar 2019, arXiv 1910.05895.
     """
 
@@ -39,7 +42,7 @@ class ScaleNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
-        norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        norm: Tensor = torch.linalg.vector_norm(exact(x), dim=-1, keepdim=True)
         return x / (norm * self.rms_per_norm).clamp(min=1e-5) * self.g
 
 

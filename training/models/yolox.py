@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pose_core.errors import UnknownChoice
+from pose_core.errors import InvalidInput, UnknownChoice
 from pose_core.types import Size
 from training.models.csp_darknet import VARIANTS, CspDarknet, CspLayer, Variant, build_conv3
 from training.models.layers import ConvBnSilu
@@ -152,8 +152,16 @@ def initialise_yolox(model: YoloX) -> None:
 
 
 def build_yolox(size: str, *, classes: int = 80, input_size: Size | None = None) -> YoloX:
-    """A fresh YOLOX of size nano, tiny, s, m, l or x; 80 classes are COCO's, of which class 0 is the person."""
+    """A fresh YOLOX of size nano, tiny, s, m, l or x; 80 classes are COCO's, of which class 0 is the person.
+
+    Raises:
+        UnknownChoice: a size that does not exist.
+        InvalidInput: an input size that the coarsest map does not divide.
+    """
     if size not in VARIANTS:
         raise UnknownChoice("size", size, VARIANTS)
     variant = VARIANTS[size]
-    return YoloX(variant, classes, input_size or Size(width=variant.input_px, height=variant.input_px))
+    input_size = input_size or Size(width=variant.input_px, height=variant.input_px)
+    if input_size.width % STRIDES[-1] or input_size.height % STRIDES[-1]:
+        raise InvalidInput(f"{input_size} has a side that is no multiple of {STRIDES[-1]} pixels", field="input_size")
+    return YoloX(variant, classes, input_size)

@@ -1,0 +1,201 @@
+"""The person detector inside the package: YOLOX-nano of one class, from nothing, taught by what two others know.
+
+Not from a paper. The labels are those of people where there are any. Everywhere else two public detectors and their
+mirror images were asked beforehand (`training.relabel`), which together know more than each of them; one of them is
+also asked about every cell of every augmented picture. `docs/models/skelmap-det.md` says what came of it.
+
+Before the first run, with the two public files:
+
+    python -m training.relabel FOLDER runs/detector_labels.json yolox_nano.onnx rtmdet-nano_end2end.onnx
+
+Most of the time is spent once, on all pictures but the photos that people labelled: `skelmap-det-224` at about half the
+resolution, where a step costs less than a third, then `skelmap-det-base`. What follows is short. The quality is
+measured in folds: `skelmap-det-fold0` to 2 have not seen a third of the labelled photos, on which they are evaluated,
+and `skelmap-det`, the one that is shipped, has seen them all.
+"""
+
+from pose_core.types import Size
+from training.recipe import Augmentation, Data, MethodRecipe, Network, Optimisation, Recipe, Source
+
+Options = tuple[tuple[str, str | int | float], ...]
+
+FOLDS = 3
+LABELLED = "images/coco/"
+"""Pictures that people labelled begin like this."""
+
+LABELS = "runs/detector_labels.json"
+
+EVERYTHING: Options = (("fold", -1),)
+NONE_LABELLED: Options = (("folded", LABELLED), ("fold", 0))
+"""Options of sources: all pictures, or all but those that people labelled."""
+
+SIZE = Size(416, 416)
+HALF_SIZE = Size(224, 224)
+
+STRONG = Augmentation(
+    shift=(0.7, 0.0),
+    scale=1.0,
+    hue=(8.0, 60.0, 60.0),
+    blur=0.03,
+    dropout=(0.0, (0.0, 0.0)),
+    cut=0.4,
+    reduction=(0.15, 4.0),
+    grey=0.05,
+    mosaic=0.5,
+)
+MODERATE = Augmentation(
+    shift=(0.5, 0.0),
+    scale=0.5,
+    hue=(5.0, 30.0, 30.0),
+    blur=0.02,
+    dropout=(0.0, (0.0, 0.0)),
+    cut=0.25,
+    reduction=(0.1, 3.0),
+    grey=0.03,
+)
+"""The last epochs, in which no picture is one of four."""
+
+
+def base_224() -> Recipe:
+    """YOLOX-nano at 224 x 224 on all pictures but the labelled photos, on which it is evaluated: where all runs begin.
+
+    No published number. `python -m training run skelmap-det-224 --data FOLDER --teacher-weights yolox_nano.onnx`; hours
+    are in `docs/models/skelmap-det.md`.
+    """
+    return detector(
+        "skelmap-det-224",
+        Network(model="yolox-nano-person"),
+        sources(NONE_LABELLED),
+        held_photos(-1, FOLDS),
+        epochs=36,
+        learning_rate=2e-3,
+        input_size=HALF_SIZE,
+        batch_size=32,
+    )
+
+
+def base() -> Recipe:
+    """The same at 416 x 416.
+
+    No published number. `python -m training run skelmap-det-base --data FOLDER --teacher-weights yolox_nano.onnx` after
+    `skelmap-det-224`; hours are in `docs/models/skelmap-det.md`.
+    """
+    return detector(
+        "skelmap-det-base",
+        Network(model="yolox-nano-person", weights="runs/skelmap-det-224"),
+        sources(NONE_LABELLED),
+        held_photos(-1, FOLDS),
+        epochs=12,
+        learning_rate=1e-3,
+    )
+
+
+def everything() -> Recipe:
+    """YOLOX-nano at 416 x 416 on all pictures, `skelmap-det`, the detector that is served by default.
+
+    No published number. `python -m training run skelmap-det --data FOLDER --teacher-weights yolox_nano.onnx` after
+    `skelmap-det-base`; its own evaluation is on photos it has seen, those of the folds are the ones to quote; hours are
+    in `docs/models/skelmap-det.md`.
+    """
+    return final("skelmap-det", -1)
+
+
+def fold_0() -> Recipe:
+    """The same without the labelled photos of fold 0, on which it is evaluated.
+
+    No published number. `python -m training run skelmap-det-fold0 --data FOLDER --teacher-weights yolox_nano.onnx`
+    after `skelmap-det-base`; hours are in `docs/models/skelmap-det.md`.
+    """
+    return final("skelmap-det-fold0", 0)
+
+
+def fold_1() -> Recipe:
+    """The same without the labelled photos of fold 1, on which it is evaluated.
+
+    No published number. `python -m training run skelmap-det-fold1 --data FOLDER --teacher-weights yolox_nano.onnx`
+    after `skelmap-det-base`; hours are in `docs/models/skelmap-det.md`.
+    """
+    return final("skelmap-det-fold1", 1)
+
+
+def fold_2() -> Recipe:
+    """The same without the labelled photos of fold 2, on which it is evaluated.
+
+    No published number. `python -m training run skelmap-det-fold2 --data FOLDER --teacher-weights yolox_nano.onnx`
+    after `skelmap-det-base`; hours are in `docs/models/skelmap-det.md`.
+    """
+    return final("skelmap-det-fold2", 2)
+
+
+def final(name: str, fold: int) -> Recipe:
+    """A short run from `skelmap-det-base` without the labelled photos of a fold; a negative fold leaves out nothing."""
+    chosen: Options = (("folded", LABELLED), ("folds", FOLDS), ("fold", fold)) if fold >= 0 else EVERYTHING
+    labelled = Source(dataset="coco_boxes", annotations=LABELS, options=(*chosen, ("below", LABELLED)))
+    return detector(
+        name,
+        Network(model="yolox-nano-person", weights="runs/skelmap-det-base"),
+        (*sources(chosen), *[labelled] * 5),
+        held_photos(fold, FOLDS),
+        epochs=8,
+        learning_rate=1e-3,
+    )
+
+
+def detector(
+    name: str,
+    student: Network,
+    train: tuple[Source, ...],
+    val: Source,
+    *,
+    epochs: int,
+    learning_rate: float,
+    input_size: Size = SIZE,
+    batch_size: int = 16,
+) -> Recipe:
+    """A run, flat for its first third, with milder changes in its last quarter; there the teacher has little to say."""
+    return Recipe(
+        name=name,
+        task="detection",
+        student=student,
+        teacher=Network(model="yolox-nano", weights="weights/yolox_nano.onnx"),
+        method=MethodRecipe(name="yolox", options=(("doubt", "target"), ("corner_epochs", epochs // 4))),
+        data=Data(
+            train=train,
+            val=val,
+            augmentation=STRONG,
+            light_augmentation=MODERATE,
+            light_from_epoch=epochs - epochs // 4,
+            workers=1,
+        ),
+        optimisation=Optimisation(
+            learning_rate=learning_rate,
+            warm_up_steps=300,
+            flat_until_epoch=epochs // 3,
+            cosine_until_epoch=epochs,
+            clip_norm=10.0,
+            ema_warm_up=1000,
+        ),
+        input_size=input_size,
+        epochs=epochs,
+        batch_size=batch_size,
+        evaluate_every=2,
+        headline="detection/large/AP50",
+    )
+
+
+def sources(chosen: Options) -> tuple[Source, ...]:
+    """Everything chosen once, scenes with several people more often, and portraits, whose boxes are a little unsure."""
+    every = Source(dataset="coco_boxes", annotations=LABELS, options=chosen)
+    scenes = Source(dataset="coco_boxes", annotations=LABELS, options=(("below", "images/scenes/"),))
+    portraits = (
+        Source(dataset="coco_boxes", annotations="train.json", options=(("below", below), ("weight", 0.9)))
+        for below in ("images/helen/", "images/afw/")
+    )
+    return every, *[scenes] * 3, *portraits
+
+
+def held_photos(fold: int, folds: int) -> Source:
+    """The photos of one fold that people labelled alone, or of all folds if it is negative."""
+    divided = (("folded", LABELLED), ("folds", folds), ("fold", fold), ("part", "held"))
+    labelled = (("also", "detector_val.json"), ("below", LABELLED), ("labels", "human"))
+    return Source(dataset="coco_boxes", annotations="detector_train.json", options=(*labelled, *divided))
