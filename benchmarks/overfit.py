@@ -18,7 +18,7 @@ import torch
 
 from pose_core.codecs import SimCC
 from training.checkpoints import find_checkpoint
-from training.contracts import Batch
+from training.contracts import PoseBatch
 from training.data import load_sources
 from training.data.loading import Loading, plain_loader
 from training.data.records import Dataset
@@ -47,10 +47,10 @@ SOURCE = Source(dataset="coco_wholebody", annotations="train.json", options=(("c
 class SameBatch:
     """The same people in every step; a `training.contracts.BatchSource`."""
 
-    batch: Batch
+    batch: PoseBatch
     steps_per_epoch: int = STEPS_PER_EPOCH
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[PoseBatch]:
         """One batch, again and again."""
         del epoch
         for _ in range(start, self.steps_per_epoch):

@@ -24,7 +24,7 @@ from pose_core.codecs import SimCC
 from pose_core.types import Size
 from training.assemble import build_method
 from training.checkpoints import TrainingState
-from training.contracts import Batch
+from training.contracts import PoseBatch
 from training.data import load_sources
 from training.data.loading import Loader, Loading, training_loader
 from training.data.records import Dataset
@@ -62,12 +62,12 @@ def processor_ms(loader: Loader, batches: int = 8) -> float:
     return (time.process_time() - start) / samples * 1000
 
 
-def _endless(loader: Loader) -> Iterator[Batch]:
+def _endless(loader: Loader) -> Iterator[PoseBatch]:
     for epoch in itertools.count():
         yield from loader.epoch(epoch)
 
 
-def step_rate(run: Run, state: TrainingState, batch: Batch, seconds: float) -> float:
+def step_rate(run: Run, state: TrainingState, batch: PoseBatch, seconds: float) -> float:
     """Samples per second of steps on one and the same batch, after two to warm up."""
     return steps_over(run, state, itertools.repeat(batch), seconds)
 
@@ -77,7 +77,7 @@ def both_rate(run: Run, state: TrainingState, loader: Loader, seconds: float) ->
     return steps_over(run, state, _endless(loader), seconds)
 
 
-def steps_over(run: Run, state: TrainingState, batches: Iterator[Batch], seconds: float) -> float:
+def steps_over(run: Run, state: TrainingState, batches: Iterator[PoseBatch], seconds: float) -> float:
     """Take steps for some time."""
     for batch in itertools.islice(batches, 2):
         take_step(run, state, state.method, batch, epoch=0)

@@ -13,26 +13,30 @@
 A checkpoint is written beside its place and then renamed: what has its name is complete. Nothing is unpickled.
 """
 
-import os
+import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from pydantic import TypeAdapter
-from safetensors.torch import load_file
 from torch import Tensor
 
 from pose_core.errors import InvalidInput
+from training.conditions import UNKNOWN, Conditions
 from training.contracts import Method
 from training.deployable import Description, save_deployable, save_tensors
 from training.ema import Average
+from training.folders import PARTIAL, remove_folder, replacing_folder
 from training.optim import trainable
 from training.recipe import Recipe
+from training.upstream import name_some, read_safetensors
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
+STEP = "step-"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What AdamW remembers of each parameter."""
 
@@ -68,6 +72,7 @@ class Snapshot:
         steps_per_epoch: of the data it was trained on.
         best: headline of the best evaluation so far.
         versions: of what computed it.
+        conditions: under which it was computed.
     """
 
     recipe: Recipe
@@ -75,12 +80,21 @@ class Snapshot:
     steps_per_epoch: int
     best: float | None = None
     versions: dict[str, str]
+    conditions: Conditions = UNKNOWN
 
 
 SNAPSHOT = TypeAdapter(Snapshot)
 
 
-def save_checkpoint(run: Path, state: TrainingState, recipe: Recipe, steps_per_epoch: int, *, keep: int) -> Path:
+def save_checkpoint(
+    run: Path,
+    state: TrainingState,
+    recipe: Recipe,
+    steps_per_epoch: int,
+    *,
+    keep: int,
+    conditions: Conditions = UNKNOWN,
+) -> Path:
     """Write the checkpoint of `state.step` below the folder of a run and delete all but the newest `keep`."""
     snapshot = Snapshot(
         recipe=recipe,
@@ -88,8 +102,9 @@ def save_checkpoint(run: Path, state: TrainingState, recipe: Recipe, steps_per_e
         steps_per_epoch=steps_per_epoch,
         best=state.best,
         versions={"torch": torch.__version__},
+        conditions=conditions,
     )
-    folder = run / FOLDER / f"step-{state.step:08d}"
+    folder = run / FOLDER / f"{STEP}{state.step:08d}"
     with replacing_folder(folder) as partial:
         (partial / "state.json").write_bytes(SNAPSHOT.dump_json(snapshot, indent=2))
         save_tensors(state.method.state_dict(), partial / "networks.safetensors")
@@ -110,7 +125,7 @@ def save_average(state: TrainingState, recipe: Recipe, path: Path) -> None:
 
 def list_checkpoints(run: Path) -> list[Path]:
     """The complete checkpoints of a run, oldest first."""
-    return sorted((run / FOLDER).glob("step-*"))
+    return sorted(path for path in (run / FOLDER).glob(f"{STEP}*") if path.name.removeprefix(STEP).isdigit())
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -139,13 +154,24 @@ def read_snapshot(checkpoint: Path) -> Snapshot:
 
 
 def restore(checkpoint: Path, state: TrainingState) -> Snapshot:
-    """Give `state`, fresh from the same recipe, the values of a checkpoint, in place."""
+    """Give `state`, fresh from the same recipe, the values of a checkpoint, in place.
+
+    Raises:
+        InvalidInput: its words are of another version, or its tensors of another recipe.
+        UnreadableCheckpointError: a file is damaged or missing; names it.
+    """
     snapshot = read_snapshot(checkpoint)
-    state.method.load_state_dict(load_file(checkpoint / "networks.safetensors"))
-    state.average.load(load_file(checkpoint / "average.safetensors"))
-    remembered = load_file(checkpoint / "optimiser.safetensors")
-    load_random_states(remembered)
-    load_optimiser(state, remembered)
+    networks, average, remembered = (
+        read_safetensors(checkpoint / f"{name}.safetensors") for name in ("networks", "average", "optimiser")
+    )
+    try:
+        state.method.load_state_dict(networks)
+        state.average.load(average)
+        load_optimiser(state, remembered)
+        load_random_states(remembered)
+    except (RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InvalidInput(f"{checkpoint} is not of this recipe, or damaged: {reason}", field="checkpoint") from error
     state.step, state.best = snapshot.step, snapshot.best
     return snapshot
 
@@ -179,35 +205,19 @@ def load_random_states(tensors: Mapping[str, Tensor]) -> None:
             torch.cuda.set_rng_state(state, number)
 
 
-@contextmanager
-def replacing_folder(folder: Path) -> Iterator[Path]:
-    """A neighbouring folder to fill; it becomes `folder` if the block succeeds and disappears if not."""
-    partial = folder.with_name(f".partial-{folder.name}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        flush([*partial.iterdir(), partial])
+def remove_leftovers(run: Path) -> None:
+    """Delete what killed processes were writing or deleting in the folder of a run."""
+    for path in (*run.glob(f"{PARTIAL}*"), *(run / FOLDER).glob(f"{PARTIAL}*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def remove_newer(run: Path, step: int) -> None:
+    """Delete the checkpoints after a step, which a run that continues from there will write anew."""
+    newer = [folder for folder in list_checkpoints(run) if int(folder.name.removeprefix(STEP)) > step]
+    if newer:
+        logger.warning("going on from step %d; deleting %s", step, name_some([folder.name for folder in newer]))
+    for folder in newer:
         remove_folder(folder)
-        partial.rename(folder)
-        flush([folder.parent])
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def remove_folder(folder: Path) -> None:
-    """Delete a folder, if there is one, so that a reader never finds it half empty under its name."""
-    if folder.exists():
-        doomed = folder.with_name(f".partial-{folder.name}-old")
-        folder.rename(doomed)
-        shutil.rmtree(doomed)
-
-
-def flush(paths: Iterable[Path]) -> None:
-    """Wait until files and folders have reached the disk."""
-    for path in paths:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

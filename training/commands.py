@@ -3,7 +3,6 @@
 import inspect
 import logging
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,28 +12,22 @@ import typer
 from pydantic import TypeAdapter
 
 from pose_core.errors import InvalidInput, PoseError
-from training.assemble import build_batches, build_method, find_weights
+from training.assemble import build_batches, build_method
 from training.checkpoints import find_checkpoint, list_checkpoints, read_snapshot
-from training.deployable import read_description
 from training.distributed import join_world
-from training.evals.report import format_table, write_json
 from training.loop import train
-from training.measure import Measurement, build_evaluate, load_candidate, measure
+from training.measure import build_evaluate
 from training.overrides import Overrides, apply_overrides
-from training.publish import publish, real_crops, weights_row
 from training.recipe import Recipe
 from training.recipes import RECIPES, find_recipe
 from training.recipes.debug import DEBUG_SUFFIX, debug_of
+from training.results import eval_, export
 from training.run import Run, Settings
+from training.terminal import DATA, Chosen, Data, interrupt_explained, require_place
 
-DATA = Path("data")
 RUNS = Path("runs")
 
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A name that `list` shows.", show_default=False)]
-Data = Annotated[Path, typer.Option(help="Folder with annotations, pictures and weights; docs/training.md fills it.")]
-Chosen = Annotated[
-    str, typer.Option(help="Where to compute: cpu, cuda, cuda:1 or auto, which is cuda if there is one.")
-]
 Steps = Annotated[
     int | None, typer.Option(min=1, help="Stop after this many steps, to be continued with `resume`. Default: all.")
 ]
@@ -43,6 +36,7 @@ Precision = Annotated[
     Literal["auto", "float32", "bfloat16"],
     typer.Option(help="Of convolutions and products; auto is bfloat16 on GPUs and float32 on CPUs."),
 ]
+AS_BEFORE = "[default: as before]"
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that prepare batches, for each device.")]
 
 
@@ -112,6 +106,7 @@ def run(
     )
     recipe = apply_overrides(found, overrides)
     folder = output or RUNS / recipe.name
+    require_place(folder, folder=True)
     if list_checkpoints(folder):
         raise InvalidInput(f"{folder} holds a run; `resume` it, or name another folder", field="output")
     settings = Settings(stop_after=steps, precision=precision, save_every=save_every)
@@ -121,18 +116,23 @@ def run(
 def resume(
     path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, or of one of its checkpoints.")],
     *,
-    data: Data = DATA,
+    data: Annotated[Path | None, typer.Option(help=f"Folder with annotations and pictures. {AS_BEFORE}")] = None,
     steps: Steps = None,
     workers: Workers = None,
     device: Chosen = "auto",
-    precision: Precision = "auto",
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"] | None, typer.Option(help=f"See `run`. {AS_BEFORE}")
+    ] = None,
     save_every: SaveEvery = 1000,
 ) -> None:
-    """Go on with a run from its newest checkpoint, as if it had never been stopped."""
+    """Go on with a run from its newest checkpoint, as if it had never been stopped; newer ones are deleted."""
     checkpoint = find_checkpoint(path)
-    recipe = apply_overrides(read_snapshot(checkpoint).recipe, Overrides(workers=workers))
-    settings = Settings(stop_after=steps, precision=precision, save_every=save_every)
-    carry_out(recipe, checkpoint.parent.parent, data, device=device, settings=settings, checkpoint=checkpoint)
+    snapshot = read_snapshot(checkpoint)
+    recipe, before = apply_overrides(snapshot.recipe, Overrides(workers=workers)), snapshot.conditions
+    settings = Settings(stop_after=steps, precision=precision or before.precision or "auto", save_every=save_every)
+    folder = checkpoint.absolute().parent.parent
+    where = data or (Path(before.data) if before.data else DATA)
+    carry_out(recipe, folder, where, device=device, settings=settings, checkpoint=checkpoint)
 
 
 def carry_out(
@@ -145,8 +145,10 @@ def carry_out(
         bar = world.is_first and sys.stderr.isatty()
         evaluate = build_evaluate(recipe, data, folder / "pictures", progress=bar) if world.is_first else None
         every = 1 if recipe.name.endswith(DEBUG_SUFFIX) else settings.log_every
-        whole = Run(recipe, folder, batches, evaluate, world, replace(settings, log_every=every))
-        state = train(whole, method, checkpoint)
+        settings = replace(settings, log_every=every, data=str(data.absolute()))
+        whole = Run(recipe, folder, batches, evaluate, world, settings)
+        with interrupt_explained(folder, talks=world.is_first):
+            state = train(whole, method, checkpoint)
         if world.is_first:
             typer.echo(f"{folder}: {state.step} of {recipe.epochs * whole.steps_per_epoch} steps")
             if state.best is not None:
@@ -159,63 +161,6 @@ def without_weights(recipe: Recipe) -> Recipe:
     return replace(recipe, student=replace(recipe.student, weights=None), teacher=teacher)
 
 
-def eval_(
-    network: Annotated[
-        str, typer.Argument(metavar="NETWORK", help="A run, a checkpoint, a .safetensors or .onnx file.")
-    ],
-    *,
-    data: Data = DATA,
-    recipe: Annotated[
-        str | None, typer.Option(help="Whose validation data to use. [default: what the network was trained with]")
-    ] = None,
-    detections: Annotated[
-        Path | None, typer.Option(help="Boxes of a detector, a COCO results file, instead of the annotated ones.")
-    ] = None,
-    output: Annotated[Path | None, typer.Option(help="Write all numbers to this JSON file, too.")] = None,
-    flip: Annotated[bool, typer.Option(help="Look at every crop mirrored, too, as published numbers do.")] = True,
-    device: Chosen = "auto",
-) -> None:
-    """Measure a network: AP as published, PCK, and the errors of faces and hands."""
-    candidate = load_candidate(network, data, device)
-    wanted = find_recipe(recipe) if recipe else candidate.recipe
-    if wanted is None:
-        raise InvalidInput("the file does not say what it was trained on; name a recipe", field="recipe")
-    with tempfile.TemporaryDirectory() as scratch:
-        how = Measurement(detections, flip, sys.stderr.isatty())
-        report = measure(candidate.network, wanted, data, Path(scratch), how)
-    typer.echo(format_table(report))
-    if output:
-        write_json(report, output)
-
-
-def export(
-    path: Annotated[Path, typer.Argument(metavar="NETWORK", help="A run, a checkpoint or a .safetensors file.")],
-    *,
-    output: Annotated[Path | None, typer.Option(help="The ONNX file. [default: RECIPE.onnx]")] = None,
-    half: Annotated[bool, typer.Option("--half", help="float16 inside: half the size, for GPUs.")] = False,
-    data: Annotated[
-        Path | None, typer.Option(help="Data folder; the file is then compared on real crops instead of noise.")
-    ] = None,
-) -> None:
-    """Write an ONNX file that computes the same, and the row that gives it a name."""
-    weights = find_weights(str(path), path.parent)
-    description = read_description(weights)
-    crops = None if data is None else real_crops(find_recipe(description.recipe), data)
-    target = output or Path(f"{description.recipe}.onnx")
-    published = publish(weights, target, crops, half=half)
-    report = published.export
-    errors = ", ".join(f"{name} {error:.1e}" for name, error in report.errors.items())
-    kind = "noise (--data gives real crops)" if crops is None else "real crops"
-    typer.echo(f"{report.path}: {report.bytes:_} bytes, sha256 {report.sha256}")
-    typer.echo(f"compared with torch on {published.crops} pictures of {kind}: relative error of {errors};")
-    typer.echo(
-        f"of {published.sure} points it is sure of {published.near:.2%} lie within a pixel, "
-        f"the farthest {published.farthest_px:.1f} px away"
-    )
-    typer.echo(f"serve it: SKELMAP_ESTIMATOR={report.path} skelmap serve\nor give it a name in pose_core/weights.py:")
-    typer.echo(weights_row(published, description))
-
-
 def main() -> None:
     """Run the command line; errors of ours are one line on stderr and an exit code, never a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
@@ -224,3 +169,6 @@ def main() -> None:
     except PoseError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, InvalidInput) else 3)
+    except OSError as error:
+        typer.echo(f"error: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+        sys.exit(3)

@@ -1,6 +1,7 @@
 """One process or several: what torchrun says, and the few things the loop must do differently then."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pose_core.errors import DeviceUnavailable
+from pose_core.errors import DeviceUnavailable, UnknownChoice
 from training.contracts import Method
 
 PATIENCE = timedelta(hours=4)
@@ -41,7 +42,8 @@ def join_world(device: str, environ: Mapping[str, str] = os.environ, patience: t
         patience: how long a process waits for the others before it gives up.
 
     Raises:
-        DeviceUnavailable: see `choose_device`.
+        UnknownChoice: see `choose_device`.
+        DeviceUnavailable: likewise.
     """
     size, rank, local = (int(environ.get(name, default)) for name, default in WORLD_VARIABLES.items())
     chosen = choose_device(device, local if size > 1 else None)
@@ -62,8 +64,11 @@ def choose_device(name: str, local_rank: int | None = None) -> torch.device:
     """The device of a name, see `join_world`; the current one for CUDA.
 
     Raises:
-        DeviceUnavailable: CUDA was demanded and does not work here.
+        UnknownChoice: no such name.
+        DeviceUnavailable: CUDA was demanded and does not work here, or has no such device.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise UnknownChoice("device", name, ("auto", "cpu", "cuda", "cuda:N"))
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
@@ -71,6 +76,8 @@ def choose_device(name: str, local_rank: int | None = None) -> torch.device:
         if not torch.cuda.is_available():
             raise DeviceUnavailable(f"device={name}: PyTorch {torch.__version__} finds no CUDA device here")
         device = torch.device("cuda", device.index if device.index is not None else local_rank or 0)
+        if device.index >= torch.cuda.device_count():
+            raise DeviceUnavailable(f"device={device}: there are {torch.cuda.device_count()} CUDA devices, from 0")
         torch.cuda.set_device(device)
     return device
 

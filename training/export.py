@@ -11,11 +11,11 @@ failed comparison leaves nothing behind.
 import copy
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -23,19 +23,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pose_core.errors import InvalidInput, ModelError
+from pose_core.errors import InvalidInput, ModelError, UnknownChoice
 from pose_core.session import Session, open_session
 from training.contracts import Exportable
-from training.half import convert_to_half
+from training.half import convert_to_half, store_in_half
 
 OPSET = 17
 """ONNX operator set of our files; onnxruntime and TensorRT have known it for years."""
 
-TOLERANCE = 1e-4
-"""Largest difference between torch and onnxruntime, relative to the largest value of that output."""
 
-HALF_TOLERANCE = 2e-2
-"""The same for a file in float16."""
+class Precision(NamedTuple):
+    """How the numbers of a file are kept: what is done to the float32 graph, and how far it may then be from torch.
+
+    The tolerance is the largest difference relative to the largest value of an output.
+    """
+
+    convert: Callable[[onnx.ModelProto], onnx.ModelProto]
+    tolerance: float
+
+
+PRECISIONS = {
+    "float32": Precision(lambda model: model, 1e-4),
+    "float16": Precision(convert_to_half, 2e-2),
+    "float16-weights": Precision(store_in_half, 2e-2),
+}
+"""By name: everything in float32; everything in float16, for GPUs; weights in float16 but computed in float32, for
+CPUs."""
 
 
 class ExportMismatchError(ModelError):
@@ -50,7 +63,7 @@ class ExportReport:
         path: the file.
         sha256: hex digest of its bytes.
         bytes: its size.
-        errors: per output name, the largest difference from torch, measured as `TOLERANCE` says.
+        errors: per output name, the largest difference from torch, relative to the largest value of that output.
     """
 
     path: Path
@@ -67,7 +80,7 @@ def export_onnx(
     metadata: Mapping[str, str] | None = None,
     dynamic_batch: bool = True,
     opset: int = OPSET,
-    half: bool = False,
+    precision: str = "float32",
     tolerance: float | None = None,
 ) -> ExportReport:
     """Write `model` to `path` in evaluation mode and float32, and prove that onnxruntime computes the same.
@@ -79,23 +92,28 @@ def export_onnx(
         metadata: strings for the file's `metadata_props`.
         dynamic_batch: whether the batch axis is free; otherwise it is 1.
         opset: ONNX operator set.
-        half: write weights and graph in float16; input and outputs stay float32.
-        tolerance: see `TOLERANCE`, which is the default, or `HALF_TOLERANCE`.
+        precision: a key of `PRECISIONS`; input and outputs are float32 in any case.
+        tolerance: of the precision by default.
 
     Raises:
         ExportMismatchError: an output differs by more than `tolerance` or is not finite; no file is written.
         InvalidInput: there is no picture to compare on.
+        UnknownChoice: of `precision`.
     """
+    if precision not in PRECISIONS:
+        raise UnknownChoice("precision", precision, PRECISIONS)
+    convert, allowed = PRECISIONS[precision]
     network = copy_for_export(model)
     image_B3HW = make_noise(model) if image_B3HW is None else image_B3HW.cpu().float()
     if not len(image_B3HW):
         raise InvalidInput("at least one picture is needed to compare on", field="image_B3HW")
     with replacing(path) as partial:
         trace_onnx(network, model, image_B3HW[:1], partial, dynamic_batch=dynamic_batch, opset=opset)
-        finish_file(partial, [output.shape for output in run_torch(network, image_B3HW[:1])], metadata or {}, half=half)
+        shapes = [output.shape for output in run_torch(network, image_B3HW[:1])]
+        finish_file(partial, shapes, metadata or {}, convert)
         batches = [image_B3HW] if dynamic_batch else list(torch.split(image_B3HW, 1))
         errors = compare_outputs(network, model.onnx_outputs, open_session(partial, "cpu"), batches)
-        require_equal(errors, tolerance or (HALF_TOLERANCE if half else TOLERANCE))
+        require_equal(errors, tolerance or allowed)
     content = path.read_bytes()
     return ExportReport(path, hashlib.sha256(content).hexdigest(), len(content), errors)
 
@@ -144,9 +162,12 @@ def silenced_exporter() -> Iterator[None]:
 
 
 def finish_file(
-    path: Path, output_shapes: Sequence[tuple[int, ...]], metadata: Mapping[str, str], *, half: bool
+    path: Path,
+    output_shapes: Sequence[tuple[int, ...]],
+    metadata: Mapping[str, str],
+    convert: Callable[[onnx.ModelProto], onnx.ModelProto],
 ) -> None:
-    """Declare the outputs' shapes, convert to float16 if wanted, add the metadata and check the file, in place.
+    """Declare the outputs' shapes, convert the graph, add the metadata and check the file, in place.
 
     Every dimension but the batch becomes a number, where the exporter loses track and writes a made-up name: consumers
     size their buffers by them. The bytes depend on nothing but the arguments.
@@ -155,7 +176,7 @@ def finish_file(
     for output, shape in zip(proto.graph.output, output_shapes, strict=True):
         for dimension, length in zip(output.type.tensor_type.shape.dim[1:], shape[1:], strict=True):
             dimension.dim_value = length
-    proto = convert_to_half(proto) if half else proto
+    proto = convert(proto)
     onnx.helper.set_model_props(proto, dict(sorted(metadata.items())))
     onnx.checker.check_model(proto, full_check=True)
     path.write_bytes(proto.SerializeToString(deterministic=True))

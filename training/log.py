@@ -34,7 +34,9 @@ class Log:
             return
         kept = [record for record in read_log(path) if record["step"] <= step]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(line(record) for record in kept))
+        partial = path.with_name(f".partial-{path.name}")
+        partial.write_text("".join(line(record) for record in kept))
+        partial.replace(path)
         self._file = path.open("a")
 
     def write(self, record: Record) -> None:
@@ -59,11 +61,20 @@ def line(record: Record) -> str:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Every complete line of a log; nothing if there is none. A last line that was cut off is left out."""
+    """Every complete line of a log; nothing if there is none. Lines that are cut off or damaged are left out."""
     if not path.is_file():
         return []
-    lines = path.read_text().split("\n")
-    return [json.loads(text) for text in lines[:-1] if text]
+    lines = path.read_text(errors="replace").split("\n")
+    return [record for text in lines[:-1] if (record := parse_line(text))]
+
+
+def parse_line(text: str) -> dict[str, Any] | None:
+    """A line of JSON as a record; None for one that says no step."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None
 
 
 def curves_of(records: list[dict[str, Any]]) -> dict[str, Curve]:

@@ -4,6 +4,7 @@ It knows nothing of the methods but `training.contracts.Method`. The same recipe
 give the same weights, bit for bit on a CPU, however often the run is stopped and continued.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -14,14 +15,25 @@ import torch
 from tqdm import tqdm
 
 from pose_core.errors import PoseError
-from training.checkpoints import Snapshot, TrainingState, restore, save_average, save_checkpoint
+from training.checkpoints import (
+    Snapshot,
+    TrainingState,
+    remove_leftovers,
+    remove_newer,
+    restore,
+    save_average,
+    save_checkpoint,
+)
 from training.contracts import Batch, Method
 from training.distributed import share_gradients, synchronise_norms
 from training.ema import Average
+from training.interrupt import delayed_interrupt
 from training.log import Log, plot_log
 from training.optim import build_optimiser
 from training.run import Run
 from training.step import Numbers, take_step
+
+logger = logging.getLogger(__name__)
 
 
 class DataMismatchError(PoseError):
@@ -34,16 +46,20 @@ def train(run: Run, method: Method, checkpoint: Path | None = None) -> TrainingS
     Raises:
         NonFiniteError: a loss or gradient is not finite; says step and samples.
         DataMismatchError: there are no data, or another number of batches than promised or than before.
+        KeyboardInterrupt: Ctrl-C; the step was finished and a checkpoint written. A second one does not wait for it.
     """
     if run.last_step < 1:
         raise DataMismatchError(f"{run.recipe.name}: there is nothing to train on")
     state = start(run, method)
     if checkpoint:
-        require_same_epochs(run, restore(checkpoint, state))
+        go_on(run, state, checkpoint)
+    if run.world.is_first:
+        remove_leftovers(run.folder)
     model = share_gradients(state.method, run.world)
     with (
         Log(run.folder / "log.jsonl" if run.world.is_first else None, state.step) as log,
         progress_bar(run, state) as bar,
+        delayed_interrupt() as interrupt,
     ):
         clock = time.perf_counter()
         for epoch, batch in remaining_batches(run, state):
@@ -52,7 +68,11 @@ def train(run: Run, method: Method, checkpoint: Path | None = None) -> TrainingS
             write_step(run, state, log, numbers, len(batch.id_B) * run.world.size / duration_s)
             bar.set_postfix({name: f"{value:.4g}" for name, value in numbers.losses.items()}, refresh=False)
             bar.update()
-            pass_milestone(run, state, log)
+            saved = pass_milestone(run, state, log)
+            if interrupt.asked and state.step < run.last_step:
+                if run.world.is_first and not saved:
+                    save(run, state)
+                raise KeyboardInterrupt
     return state
 
 
@@ -65,6 +85,20 @@ def start(run: Run, method: Method) -> TrainingState:
     method.train()
     optimisation = run.recipe.optimisation
     return TrainingState(method, build_optimiser(method, optimisation), Average(method, optimisation))
+
+
+def go_on(run: Run, state: TrainingState, checkpoint: Path) -> None:
+    """Take over a checkpoint, and drop what the run had written after it.
+
+    Raises:
+        DataMismatchError: see `require_same_epochs`.
+    """
+    snapshot = restore(checkpoint, state)
+    require_same_epochs(run, snapshot)
+    if run.world.is_first:
+        for difference in snapshot.conditions.differences(run.conditions):
+            logger.warning("the numbers will not be those of an unbroken run; %s", difference)
+        remove_newer(run.folder, state.step)
 
 
 def require_same_epochs(run: Run, snapshot: Snapshot) -> None:
@@ -106,18 +140,32 @@ def write_step(run: Run, state: TrainingState, log: Log, numbers: Numbers, sampl
     log.write({**record, **numbers._asdict()})
 
 
-def pass_milestone(run: Run, state: TrainingState, log: Log) -> None:
-    """Evaluate, draw and save where it is time; the first process does it while the others wait at their next step."""
+def pass_milestone(run: Run, state: TrainingState, log: Log) -> bool:
+    """Evaluate, draw and save where it is time; the first process does it while the others wait at their next step.
+
+    Returns:
+        Whether a checkpoint was written.
+    """
     epoch, into_epoch = divmod(state.step, run.steps_per_epoch)
     completed = not into_epoch and (epoch % run.recipe.evaluate_every == 0 or epoch == run.recipe.epochs)
+    due = completed or state.step == run.last_step or state.step % run.settings.save_every == 0
     if not run.world.is_first:
-        return
-    if completed:
-        evaluate(run, state, log, epoch - 1)
+        return False
+    try:
+        if completed:
+            evaluate(run, state, log, epoch - 1)
+    finally:  # whatever becomes of the evaluation, the training up to here is kept
+        if due:
+            save(run, state)
     if run.settings.draw and (completed or state.step == run.last_step):
         plot_log(run.folder / "log.jsonl", run.folder / "losses.png")
-    if completed or state.step == run.last_step or state.step % run.settings.save_every == 0:
-        save_checkpoint(run.folder, state, run.recipe, run.steps_per_epoch, keep=run.settings.keep)
+    return due
+
+
+def save(run: Run, state: TrainingState) -> None:
+    """Write a checkpoint."""
+    keep, conditions = run.settings.keep, run.conditions
+    save_checkpoint(run.folder, state, run.recipe, run.steps_per_epoch, keep=keep, conditions=conditions)
 
 
 def evaluate(run: Run, state: TrainingState, log: Log, epoch: int) -> None:

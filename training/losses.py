@@ -45,19 +45,21 @@ def ground_truth_loss(
     return total / (points if reduction == "sum" else points * samples)
 
 
-def logit_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+def logit_loss(student: Sequence[Tensor], teacher: Sequence[Tensor], visible_BK: Tensor | None = None) -> Tensor:
     """Kullback-Leibler divergence of the student's positions from the teacher's: `L_logit` of the paper.
 
-    Summed over bins and both axes, averaged over samples and points. Visible or not, every point counts: what a
-    teacher says of hidden points is worth learning (1.1 AP, table 7 of the paper).
+    Summed over bins and both axes, averaged over samples and points. Visible or not, every point counts unless a mask
+    is given: what a teacher says of hidden points is worth learning (1.1 AP, table 7 of the paper).
 
     Args:
         student: logits (B, K, X) and (B, K, Y).
         teacher: logits of the same shapes; no gradient reaches them.
+        visible_BK: where it is 0 the point does not count; None for no mask.
     """
     total = torch.zeros((), device=student[0].device)
     for student_BKI, teacher_BKI in zip(student, teacher, strict=True):
-        total = total + bin_divergence(student_BKI, teacher_BKI.detach()).sum()
+        divergence_BK = bin_divergence(student_BKI, teacher_BKI.detach()).sum(dim=-1)
+        total = total + (divergence_BK if visible_BK is None else divergence_BK * (visible_BK > 0)).sum()
     samples, points = student[0].shape[:2]
     return total / (points * samples)
 
@@ -67,6 +69,16 @@ def bin_divergence(logits_BKI: Tensor, target_BKI: Tensor) -> Tensor:
     log_p_BKI = functional.log_softmax(BETA * logits_BKI.float(), dim=-1)
     log_q_BKI = functional.log_softmax(BETA * target_BKI.float(), dim=-1)
     return functional.kl_div(log_p_BKI, log_q_BKI, reduction="none", log_target=True)
+
+
+def absent_loss(logits: Sequence[Tensor], absent_BK: Tensor) -> Tensor:
+    """Squared logits of points that are certainly not in the crop: their highest one, the score, is to be near 0.
+
+    The other losses compare softmaxes, to which a constant makes no difference; they can flatten the logits of a point
+    but not lower them. Averaged over bins, samples and all K points, summed over both axes. Not from the paper.
+    """
+    squared_BK = torch.stack([logits_BKI.float().square().mean(dim=-1) for logits_BKI in logits]).sum(dim=0)
+    return (squared_BK * absent_BK).mean()
 
 
 def feature_loss(student_BCHW: Tensor, teacher_BCHW: Tensor) -> Tensor:

@@ -1,107 +1,79 @@
 """From trained weights to a file that can be served, and the lines that make it a name."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from pose_core.errors import ModelError
-from pose_core.estimators import EstimatorSpec
-from pose_core.estimators.estimator import IMAGENET_MEAN, IMAGENET_STD
-from pose_core.estimators.metadata import SPEC_KEY, write_spec
-from pose_core.session import open_session
-from training.data import load_sources
-from training.data.loading import Loading, plain_loader
-from training.deployable import Description, load_deployable
-from training.export import ExportReport, export_onnx, make_noise, run_torch
-from training.models.rtmpose import RtmPose
+from training.deployable import Description, build_described, read_description
+from training.export import export_onnx, make_noise, replacing
 from training.recipe import Recipe
+from training.tasks import TASKS, Published
 
 RECIPE_KEY = "skelmap.recipe"
 """Where a file's metadata say what it was trained with."""
 
-NEAR_PX = 1.0
-"""Decoded points of torch and of the file may be this far apart."""
-
 NEAR_SHARE = 0.99
-"""How many of the points that a network is sure of must be so near."""
+"""How many of the points or boxes that a network is sure of must be within a pixel of torch's."""
+
+PICTURES = 16
+"""So many real pictures are compared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A file and how it compares with the network it came from.
-
-    Attributes:
-        export: the file.
-        crops: how many pictures were compared.
-        sure: how many of their points have a score of at least the threshold.
-        near: share of these within `NEAR_PX` of where torch puts them; 1 if there are none.
-        farthest_px: the largest distance among them.
-    """
-
-    export: ExportReport
-    crops: int
-    sure: int
-    near: float
-    farthest_px: float
-
-
-def publish(weights: Path, path: Path, image_B3HW: Tensor | None, *, half: bool) -> Published:
-    """Write a network as ONNX with its spec in the metadata, and compare logits and decoded points.
+def publish(
+    weights: Path, path: Path, image_B3HW: Tensor | None, *, precision: str, description: Description | None = None
+) -> Published:
+    """Write a network as ONNX with its spec in the metadata, and compare outputs, raw and decoded.
 
     Args:
         weights: of `training.deployable`.
         path: of the ONNX file.
-        image_B3HW: normalised crops to compare on; noise if None.
-        half: float16 inside.
+        image_B3HW: prepared pictures to compare on; noise if None.
+        precision: see `training.export.PRECISIONS`.
+        description: of the network; what the weights say by default.
 
     Raises:
-        ExportMismatchError: the file's logits differ; nothing is written.
-        ModelError: the file's points differ; nothing is left.
+        ExportMismatchError: the file's outputs differ; an older file of that name stays.
+        ModelError: the file's points or boxes differ; the same.
     """
-    network, description = load_deployable(weights)
+    description = description or read_description(weights)
+    network = build_described(weights, description)
+    task = TASKS[description.task]
     image_B3HW = make_noise(network) if image_B3HW is None else image_B3HW
-    metadata = {SPEC_KEY: write_spec(description.spec), RECIPE_KEY: description.recipe}
-    report = export_onnx(network, path, image_B3HW=image_B3HW, metadata=metadata, half=half)
-    published = compare_decoded(network, report, description.spec, image_B3HW)
-    if published.near < NEAR_SHARE:
-        path.unlink()
-        raise ModelError(f"only {published.near:.2%} of the file's points lie within {NEAR_PX} px of torch's")
-    return published
+    metadata = {**task.metadata(description), RECIPE_KEY: description.recipe}
+    with replacing(path) as partial:
+        report = export_onnx(network, partial, image_B3HW=image_B3HW, metadata=metadata, precision=precision)
+        published = task.compare(network, report, description, image_B3HW)
+        if published.near < NEAR_SHARE:
+            raise ModelError(f"only {published.near:.2%} of what the file finds lies within a pixel of torch's")
+    return replace(published, export=replace(report, path=path))
 
 
-def compare_decoded(network: RtmPose, report: ExportReport, spec: EstimatorSpec, image_B3HW: Tensor) -> Published:
-    """How far apart the points lie that torch and the file find in the same crops."""
-    wanted = spec.codec.decode([output.numpy() for output in run_torch(network, image_B3HW)], spec.input_size)
-    outputs = open_session(report.path, "cpu").run(image_B3HW.numpy())
-    found = spec.codec.decode([outputs[name] for name in network.onnx_outputs], spec.input_size)
-    sure = wanted[..., 2] >= spec.threshold
-    distance_px = np.linalg.norm(wanted[..., :2] - found[..., :2], axis=-1)[sure]
-    near = float((distance_px <= NEAR_PX).mean()) if sure.any() else 1.0
-    farthest = float(distance_px.max(initial=0.0))
-    return Published(report, len(image_B3HW), int(sure.sum()), near, farthest)
+def describe_agreement(published: Published) -> str:
+    """How well file and network agree on what they find, in words."""
+    if not published.sure:
+        return "it is sure of no point or box in these, so that what it finds was not compared"
+    return (
+        f"of {published.sure} points or boxes it is sure of {published.near:.2%} lie within a pixel, "
+        f"the farthest {published.farthest_px:.1f} px away"
+    )
 
 
-def real_crops(recipe: Recipe, folder: Path, count: int = 16) -> Tensor:
-    """Normalised crops of people of a recipe's validation set, spread over all of it."""
-    dataset = load_sources(folder, [recipe.data.val]).dataset
-    chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(int)
-    spec = Description.of(recipe, 0).spec
-    loading = Loading(input_size=recipe.input_size, codec=spec.codec, batch_size=len(chosen), seed=recipe.seed)
-    batch = next(plain_loader(dataset.subset(chosen.tolist()), loading).epoch(0))
-    return batch.normalised(IMAGENET_MEAN, IMAGENET_STD).image_B3HW
+def real_crops(recipe: Recipe, folder: Path, count: int = PICTURES) -> Tensor:
+    """Prepared pictures of a recipe's validation set, spread over all of it."""
+    return TASKS[recipe.task].real_pictures(recipe, folder, count)
 
 
 def weights_row(published: Published, description: Description) -> str:
     """The lines to add to `WEIGHTS` in `pose_core/weights.py`."""
-    report, size = published.export, description.input_size
+    report, size, task = published.export, description.input_size, TASKS[description.task]
     name = report.path.stem
     return f"""\
     "{name}": Weights(
         name="{name}",
-        role="estimator",
-        architecture="rtmpose",
+        role="{task.role}",
+        architecture="{task.architecture}",
         url="https://WHERE/YOU/PUBLISH/{report.path.name}",
         data_terms="WHAT THE TRAINING DATA ASK OF USERS",
         input_size=({size.width}, {size.height}),

@@ -29,6 +29,7 @@ class Augmentation:
         reduction: probability of a low resolution, and the largest factor by which the sides were reduced.
         neighbour: probability of another person pasted beside or half in front.
         grey: probability of no colours at all.
+        mosaic: probability of four pictures in one, of a detector's pictures only; see `training.data.scene_views`.
     """
 
     flip: float = 0.5
@@ -43,6 +44,7 @@ class Augmentation:
     reduction: tuple[float, float] = (0.0, 4.0)
     neighbour: float = 0.0
     grey: float = 0.0
+    mosaic: float = 0.0
 
 
 LIGHT_AUGMENTATION = Augmentation(shift=(0.0, 0.0), scale=0.25, rotation=(0.6, 60.0), dropout=(0.5, (0.2, 0.4)))
@@ -76,8 +78,6 @@ class Data:
         augmentation: until `light_from_epoch`.
         light_augmentation: from there on.
         light_from_epoch: counted from 0.
-        absent_weight: how far a labelled point counts that the view does not show; it is to be found nowhere, so that
-            its score becomes low. 0 as published: whatever is said about it is right.
         workers: processes that prepare batches.
     """
 
@@ -86,7 +86,6 @@ class Data:
     augmentation: Augmentation = Augmentation()
     light_augmentation: Augmentation = LIGHT_AUGMENTATION
     light_from_epoch: int = 240
-    absent_weight: float = 0.0
     workers: int = 10
 
 
@@ -97,12 +96,13 @@ class Network:
     Attributes:
         model: a name in `training.models.MODELS`.
         weights: checkpoint to start from, None for a fresh network.
-        load: `all` of it, or only the `backbone` with a fresh head.
+        load: `all` of it, only the `backbone` with a fresh head, or the student in a raw checkpoint of the published
+            distiller, of its first stage (`stage1`) or its second (`stage2`).
     """
 
     model: str
     weights: str | None = None
-    load: Literal["all", "backbone"] = "all"
+    load: Literal["all", "backbone", "stage1", "stage2"] = "all"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,10 +143,11 @@ class Recipe:
 
     Attributes:
         name: the key in `training.recipes.RECIPES`.
+        task: what the networks are to find, a name in `training.tasks.TASKS`.
         student: what is trained.
         teacher: what it learns from; None without one.
         input_size: of student and teacher.
-        sigma: width of the SimCC labels in bins, x then y.
+        sigma: width of the SimCC labels in bins, x then y; of poses.
         batch_size: samples per step over all devices together.
         evaluate_every: epochs between evaluations.
         headline: the number of `training.evals` that chooses the best checkpoint, as `metric/part/score`.
@@ -158,6 +159,7 @@ class Recipe:
     teacher: Network | None = None
     method: MethodRecipe
     data: Data
+    task: Literal["pose", "detection"] = "pose"
     optimisation: Optimisation = Optimisation()
     input_size: Size = Size(192, 256)  # noqa: RUF009 - Size is frozen
     sigma: tuple[float, float] = (4.9, 5.66)

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import torch
 
+from training.conditions import Conditions
 from training.contracts import BatchSource, Evaluate
 from training.distributed import World
 from training.recipe import Recipe
@@ -18,6 +19,7 @@ class Settings:
     Attributes:
         precision: of convolutions and products; weights, losses and batch statistics are float32 in any case. `auto`
             is bfloat16 on accelerators and float32 on CPUs.
+        data: folder of the data, which checkpoints remember; empty for data from elsewhere.
         channels_last: memory format of pictures and convolutions; faster, same values up to rounding.
         stop_after: stop after this step, to be continued; None for all epochs.
         save_every: steps between checkpoints; there also is one after each evaluation and at the end.
@@ -28,6 +30,7 @@ class Settings:
     """
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    data: str = ""
     channels_last: bool = True
     stop_after: int | None = None
     save_every: int = 1000
@@ -64,6 +67,14 @@ class Run(NamedTuple):
     def steps_per_epoch(self) -> int:
         """Steps of the data or of the recipe, whichever are fewer."""
         return min(self.batches.steps_per_epoch, self.recipe.steps_per_epoch or self.batches.steps_per_epoch)
+
+    @property
+    def conditions(self) -> Conditions:
+        """What checkpoints remember of how it is carried out."""
+        precision: Literal["float32", "bfloat16"] = (
+            "bfloat16" if self.settings.half_on(self.world.device) else "float32"
+        )
+        return Conditions(precision=precision, processes=self.world.size, data=self.settings.data or None)
 
     @property
     def last_step(self) -> int:

@@ -4,14 +4,12 @@ batch -> method -> named losses -> backward -> clip -> finite? -> AdamW -> runni
 """
 
 import math
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from pose_core.errors import PoseError
-from pose_core.estimators.estimator import IMAGENET_MEAN, IMAGENET_STD
 from training.checkpoints import TrainingState
 from training.contracts import Batch, Progress, StepResult
 from training.distributed import World, average_over
@@ -20,7 +18,11 @@ from training.run import Run
 
 
 class NonFiniteError(PoseError):
-    """A loss or a gradient that is not a number; the weights are still those before the step."""
+    """A loss or a gradient that is not a number; the weights are still those before the step.
+
+    The running statistics of batch norms are not: the forward pass has changed them. Checkpoints are written after
+    whole steps only. Of several processes each names its own samples; which of them were to blame nobody knows.
+    """
 
 
 class Numbers(NamedTuple):
@@ -35,7 +37,7 @@ def take_step(run: Run, state: TrainingState, model: nn.Module, batch: Batch, ep
     """Learn from one batch: everything between its pixels and the new weights and averages.
 
     Raises:
-        NonFiniteError: before anything is changed.
+        NonFiniteError: before weights, averages and moments are changed; batch norms have seen the batch.
     """
     recipe, device = run.recipe, run.world.device
     moved = prepare_batch(batch, run)
@@ -46,7 +48,7 @@ def take_step(run: Run, state: TrainingState, model: nn.Module, batch: Batch, ep
     parameters = [parameter for group in state.optimiser.param_groups for parameter in group["params"]]
     norm = clip_gradients(parameters, recipe.optimisation.clip_norm)
     numbers = read_numbers(result, norm, run.world)
-    require_finite(numbers, batch, epoch, state.step)
+    require_finite(numbers, batch, epoch, state.step, run.world)
     set_learning_rate(state.optimiser, learning_rate(recipe.optimisation, state.step, run.steps_per_epoch))
     state.optimiser.step()
     state.average.update(state.step)
@@ -55,11 +57,9 @@ def take_step(run: Run, state: TrainingState, model: nn.Module, batch: Batch, ep
 
 
 def prepare_batch(batch: Batch, run: Run) -> Batch:
-    """A batch on the device, normalised, in the memory format of the weights."""
-    moved = batch.to(run.world.device).normalised(IMAGENET_MEAN, IMAGENET_STD)
-    if not run.settings.channels_last:
-        return moved
-    return replace(moved, image_B3HW=moved.image_B3HW.contiguous(memory_format=torch.channels_last))
+    """A batch on the device, its pixels as networks take them, in the memory format of the weights."""
+    memory_format = torch.channels_last if run.settings.channels_last else torch.contiguous_format
+    return batch.to(run.world.device).prepared(memory_format)
 
 
 def read_numbers(result: StepResult, norm: Tensor, world: World) -> Numbers:
@@ -71,7 +71,7 @@ def read_numbers(result: StepResult, norm: Tensor, world: World) -> Numbers:
     return Numbers(losses, metrics, values[-1])
 
 
-def require_finite(numbers: Numbers, batch: Batch, epoch: int, step: int) -> None:
+def require_finite(numbers: Numbers, batch: Batch, epoch: int, step: int, world: World) -> None:
     """Stop at the first sign of numerical trouble.
 
     Raises:
@@ -80,4 +80,5 @@ def require_finite(numbers: Numbers, batch: Batch, epoch: int, step: int) -> Non
     named = {**numbers.losses, "gradient norm": numbers.gradient_norm}
     if wrong := [f"{name} = {value}" for name, value in named.items() if not math.isfinite(value)]:
         ids = ", ".join(map(str, batch.id_B.tolist()))
-        raise NonFiniteError(f"step {step} of epoch {epoch}: {', '.join(wrong)}; samples {ids}")
+        share = f"samples of process {world.rank} of {world.size}" if world.size > 1 else "samples"
+        raise NonFiniteError(f"step {step} of epoch {epoch}: {', '.join(wrong)}; {share} {ids}")

@@ -30,6 +30,11 @@ StateDict = Mapping[str, Tensor]
 
 LISTED_KEYS: Final = 20
 
+STARTS: Final = (b"PK\x03\x04", b"\x80")
+"""How files of `torch.save` begin: a zip archive, or before torch 1.6 a pickle."""
+
+LONGEST_START: Final = 16
+
 
 class CheckpointMismatchError(ModelError):
     """A checkpoint whose tensors are not those of the network."""
@@ -84,13 +89,13 @@ BESIDE_WEIGHTS: Final = (
 `Forgotten` while a file is read, so neither their code nor any other code that a file names is run."""
 
 
-def load_upstream(network: nn.Module, path: Path, kind: Kind = "estimator") -> None:
+def load_upstream(network: nn.Module, path: Path, kind: Kind | None = "estimator") -> None:
     """Fill a network with published weights, in place and completely (of a `backbone`, that part).
 
     Args:
         network: with the parts `backbone` and `head`, such as `training.models.rtmpose.RtmPose`.
         path: `.safetensors`, or a `.pth` of torch.
-        kind: what the file is; see the module's docstring.
+        kind: what the file is; see the module's docstring. None to find out by its keys, see `find_kind`.
 
     Raises:
         UnknownChoice: `kind` is not in `KINDS`.
@@ -98,7 +103,8 @@ def load_upstream(network: nn.Module, path: Path, kind: Kind = "estimator") -> N
         CheckpointMismatchError: a tensor is missing, unknown or of another shape; the message lists them and the
             network is as it was.
     """
-    state = select_weights(read_checkpoint(path), kind, str(path))
+    content = read_checkpoint(path)
+    state = select_weights(content, kind or find_kind(content), str(path))
     wanted = network.state_dict()
     if kind == "backbone":
         wanted = {key: tensor for key, tensor in wanted.items() if key.startswith("backbone.")}
@@ -133,6 +139,10 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 def read_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever is in the file
     """The content of a file of `torch.save`, of which only tensors and plain containers are made."""
     try:
+        with path.open("rb") as file:
+            start = file.read(LONGEST_START)
+        if not start.startswith(STARTS):
+            raise UnreadableCheckpointError(f"{path} is no checkpoint; it begins with {start!r} (a failed download?)")
         with torch.serialization.safe_globals([(Forgotten, name) for name in BESIDE_WEIGHTS]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -149,6 +159,22 @@ def first_sentence(error: Exception) -> str:
     """What torch refused, without its advice to load the file regardless."""
     text = str(error).partition("WeightsUnpickler error: ")
     return (text[2] or text[0]).strip().partition(". ")[0].partition("\n")[0]
+
+
+def find_kind(state: StateDict) -> Kind:
+    """What a whole checkpoint is, by its keys: a run of the published distiller, or a network.
+
+    A first stage is told from a second one by what its feature loss has learnt, or else by a student whose backbone is
+    not the teacher's.
+    """
+    if not any(key.startswith("student.") for key in state):
+        return "estimator"
+    teacher, student = (
+        {key.removeprefix(prefix): tensor.shape for key, tensor in state.items() if key.startswith(prefix)}
+        for prefix in ("teacher.backbone.", "student.backbone.")
+    )
+    learnt = any(key.startswith("distill_losses.") for key in state)
+    return "stage1" if learnt or teacher != student else "stage2"
 
 
 def select_weights(state: StateDict, kind: Kind, name: str = "checkpoint") -> dict[str, Tensor]:

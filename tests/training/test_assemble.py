@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from pose_core.errors import InvalidInput, ModelError, UnknownChoice, WeightsMissing
 from pose_core.types import PersonBox, Size
 from tests.training import tiny
+from tests.training.data_folder import SOURCE, annotation, write_folder
 from training.assemble import build_batches, build_method, build_network, find_weights
 from training.checkpoints import save_checkpoint
 from training.data import load_sources
@@ -19,6 +20,7 @@ from training.distributed import World
 from training.loop import start
 from training.measure import read_validation, truth_of
 from training.models import MODELS
+from training.models.rtmpose import RtmPose
 from training.recipe import MethodRecipe, Network, Source
 from training.recipes import RECIPES
 from training.recipes.debug import debug_of
@@ -45,6 +47,8 @@ def test_weights_are_loaded_all_or_the_backbone(tmp_path: Path) -> None:
         assert torch.equal(whole.state_dict()[name], tensor)
         if name.startswith("backbone."):
             assert torch.equal(part.state_dict()[name], tensor)
+    assert isinstance(part, RtmPose)
+    assert isinstance(whole, RtmPose)
     assert not torch.equal(part.head.cls_x.weight, whole.head.cls_x.weight)
 
 
@@ -65,12 +69,12 @@ def test_weights_are_a_file_or_a_run_here_or_in_the_data_folder(
 
 def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
     recipe = debug_of(RECIPES["folder-t"]())
-    with pytest.raises(UnknownChoice, match="method: unknown value 'magic'; valid: supervised, "):
+    with pytest.raises(UnknownChoice, match="method: unknown value 'magic'; valid: mimic, supervised, "):
         build_method(replace(recipe, method=MethodRecipe(name="magic")), tmp_path)
     with pytest.raises(UnknownChoice, match="model: unknown value 'magic'; valid: rtmpose-t, "):
         build_network(Network(model="magic"), SMALL, tmp_path)
     with pytest.raises(InvalidInput, match="yolox-nano is no pose estimator"):
-        build_network(Network(model="yolox-nano"), SMALL, tmp_path)
+        build_method(replace(recipe, student=Network(model="yolox-nano")), tmp_path)
 
 
 def test_processes_share_a_batch(tmp_path: Path) -> None:
@@ -118,6 +122,23 @@ def test_drawn_people_become_ground_truth(tmp_path: Path) -> None:
 
 def box_size(box: PersonBox) -> tuple[float, float]:
     return box.right - box.left, box.bottom - box.top
+
+
+def test_validation_honours_the_options_of_its_source(tmp_path: Path) -> None:
+    records = [annotation(number, number) for number in (1, 2)]
+    write_folder(tmp_path, records, pictures=2)
+    recipe = RECIPES["folder-t"]()
+
+    def read(*options: tuple[str, str | int]) -> tuple[int, ...]:
+        val = replace(SOURCE, options=options)
+        truth, views = read_validation(replace(recipe, data=replace(recipe.data, val=val)), tmp_path, tmp_path)
+        assert len(truth.people) == len(views.photos)
+        return tuple(person.id for person in truth.people)
+
+    assert read() == (1, 2)
+    assert read(("below", "2"), ("confidence_weights", 1)) == (2,)
+    with pytest.raises(UnknownChoice, match="unknown value 'above'; valid: below, confidence_weights"):
+        read(("above", "2"))
 
 
 def test_validation_reads_annotations_as_they_are(tmp_path: Path) -> None:

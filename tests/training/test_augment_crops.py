@@ -12,8 +12,10 @@ from pose_core.geometry import crop_image, crop_matrix, crop_region, crop_to_pho
 from pose_core.types import Image, PersonBox, Size
 from tests.training.data_folder import gradient, jpeg
 from training.data.augment import View, draw_view, mirror_keypoints, plain_view
-from training.data.crops import crop_of, draw_sample, keypoints_in_view, plain_sample, shown_in
-from training.data.pictures import PictureReader
+from training.data.crops import crop_of, draw_sample, keypoints_in_view, neighbour_crop, plain_sample, shown_in
+from training.data.cuts import Window
+from training.data.neighbours import box_of
+from training.data.pictures import PictureReader, reduction_for
 from training.data.records import Person, Picture
 from training.recipe import Augmentation
 
@@ -195,15 +197,63 @@ def test_a_cut_of_a_reduced_photo_is_at_the_same_place(tmp_path: Path, rng: np.r
         assert abs(full.astype(int) - reduced).mean() < 3
 
 
+@pytest.mark.parametrize(
+    ("windows", "wider"),
+    [
+        ([Window(left, 0, 485, 640) for left in range(293, 373, 8)], 0.0),
+        ([Window(0, 0, right, 640) for right in range(352, 440, 8)], 5 / 12.6),
+    ],
+    ids=["left", "right"],
+)
+def test_mirrored_reduced_cuts_are_at_the_same_place(windows: list[Window], wider: float, tmp_path: Path) -> None:
+    """Of a width that the reduction does not divide: three columns hang over, on the left of the mirror image.
+
+    A pixel of the crop is 12.6 of the photo; the reduced photo ends where it does, or five pixels later.
+    """
+    size, small = Size(485, 640), Size(48, 64)
+    (tmp_path / "white.jpg").write_bytes(jpeg(np.full((640, 485, 3), 255, np.uint8)))
+    picture = Picture(1, tmp_path / "white.jpg", size)
+    region = crop_region(PersonBox(0.0, 0.0, 484.0, 639.0), small)
+    assert reduction_for(region, small) == 8
+    found = []
+    for window in windows:
+        view = View(region, crop_matrix(region, small), mirrored=True, window=window)
+        crops = [crop_of(picture, view, small, PictureReader(), reduce=on) for on in (False, True)]
+        widths = [crop[32, :, 0].sum(dtype=float) / 255 for crop in crops]
+        found.append(widths[1] - widths[0])
+    assert np.mean(found) == pytest.approx(wider, abs=0.25)
+
+
+def test_the_frame_of_a_cut_is_around_what_is_left_of_the_box(tmp_path: Path, rng: np.random.Generator) -> None:
+    person = write_person(tmp_path, Size(100, 140), rng)
+    still = Augmentation(cut=1, flip=0, half_body=0, shift=(0, 0), scale=0, rotation=(0, 0))
+    smaller = 0
+    for _ in range(20):
+        view = draw_view(person, SIZE, still, rng)
+        assert view.window is not None
+        assert view.region == pytest.approx(crop_region(view.window.clip(person.box), SIZE))
+        smaller += view.region.height < crop_region(person.box, SIZE).height - 1
+    assert smaller > 5
+
+
+def test_a_neighbour_is_the_box_without_its_margin() -> None:
+    crop = np.zeros((125, 100, 3), np.uint8)
+    crop[12:113, 9:91] = 255
+    middle = box_of(crop)
+    assert middle.shape[:2] == (101, 82)
+    assert (middle == 255).all()
+
+
 def test_a_neighbour_leaves_the_middle_and_the_labels(tmp_path: Path, rng: np.random.Generator) -> None:
     (tmp_path / "red.jpg").write_bytes(jpeg(np.full((60, 40, 3), (250, 0, 0), np.uint8)))
     box = PersonBox(0.0, 0.0, 39.0, 59.0)
     other = Person(Picture(2, tmp_path / "red.jpg", Size(40, 60)), 2, box, np.zeros((133, 3), np.float32))
     person = write_person(tmp_path, Size(100, 140), rng)
+    pasted = neighbour_crop(other, SIZE, PictureReader())
     for seed in range(20):
         alone, beside = (
             draw_sample(person, SIZE, UNCHANGED_PIXELS, np.random.default_rng(seed), PictureReader(), neighbour=one)
-            for one in (None, other)
+            for one in (None, pasted)
         )
         red = (beside.crop != alone.crop).any(axis=-1)
         assert 0 < red.mean() < 0.5

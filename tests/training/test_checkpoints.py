@@ -1,29 +1,33 @@
 """Checkpoints: everything comes back, nothing half-written is ever found, nothing is unpickled."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from pose_core.errors import InvalidInput
 from tests.training import tiny
-from training import checkpoints
+from training import checkpoints, deployable
 from training.checkpoints import (
     TrainingState,
     find_checkpoint,
     list_checkpoints,
     optimiser_tensors,
     read_snapshot,
-    replacing_folder,
+    remove_leftovers,
     restore,
     save_checkpoint,
 )
+from training.conditions import Conditions
 from training.contracts import Progress
-from training.deployable import Description, read_description
+from training.deployable import Description, UnwritableError, read_description, save_deployable, save_tensors
 from training.ema import Average
+from training.folders import PARTIAL, replacing_folder
 from training.optim import build_optimiser
-from training.upstream import load_upstream
+from training.upstream import UnreadableCheckpointError, load_upstream
 
 RECIPE = tiny.make_recipe()
 
@@ -130,6 +134,80 @@ def test_what_a_killed_writer_left_is_no_checkpoint(tmp_path: Path) -> None:
     with replacing_folder(folder) as partial:
         assert list(partial.iterdir()) == []
     assert list_checkpoints(tmp_path) == [folder]
+
+
+def test_what_a_killed_deletion_left_blocks_no_other(tmp_path: Path) -> None:
+    state = build_state("supervised")
+    save_checkpoint(tmp_path, state, RECIPE, 7, keep=1)
+    old = tmp_path / checkpoints.FOLDER / f"{PARTIAL}step-00000000-old"
+    old.mkdir()
+    (old / "state.json").touch()
+    save_checkpoint(tmp_path, state, RECIPE, 7, keep=1)
+    assert [path.name for path in old.parent.iterdir()] == ["step-00000000"]
+
+
+def test_leftovers_are_cleared_away(tmp_path: Path) -> None:
+    folder = save_checkpoint(tmp_path, build_state("supervised"), RECIPE, 7, keep=1)
+    (folder.parent / f"{PARTIAL}step-00000007" / "deep").mkdir(parents=True)
+    (tmp_path / f"{PARTIAL}best.safetensors").touch()
+    (tmp_path / "best.safetensors").touch()
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.safetensors", checkpoints.FOLDER]
+    assert list(folder.parent.iterdir()) == [folder]
+    remove_leftovers(tmp_path / "nowhere")
+
+
+def test_conditions_come_back_and_older_checkpoints_have_none(tmp_path: Path) -> None:
+    conditions = Conditions(precision="bfloat16", processes=2, data="/data")
+    folder = save_checkpoint(tmp_path, build_state("supervised"), RECIPE, 7, keep=1, conditions=conditions)
+    assert read_snapshot(folder).conditions == conditions
+    content = json.loads((folder / "state.json").read_text())
+    del content["conditions"]
+    (folder / "state.json").write_text(json.dumps(content))
+    older = read_snapshot(folder)
+    assert older.conditions == Conditions()
+    assert older.conditions.differences(conditions) == []
+    assert conditions.differences(Conditions(precision="float32", processes=2, data="/other")) == [
+        "precision: bfloat16 before, float32 now",
+        "data: /data before, /other now",
+    ]
+
+
+@pytest.mark.parametrize("name", ["networks", "average", "optimiser"])
+def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
+    folder = save_checkpoint(tmp_path, build_state("supervised"), RECIPE, 7, keep=1)
+    path = folder / f"{name}.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UnreadableCheckpointError, match=rf"{name}\.safetensors cannot be read"):
+        restore(folder, build_state("supervised"))
+
+
+def test_tensors_of_another_recipe_are_refused_in_a_line(tmp_path: Path) -> None:
+    folder = save_checkpoint(tmp_path, build_state("supervised"), RECIPE, 7, keep=1)
+    with pytest.raises(InvalidInput, match="is not of this recipe, or damaged") as refused:
+        restore(folder, build_state("dwpose-stage1"))
+    assert "\n" not in str(refused.value)
+
+
+def test_what_the_disk_does_not_take_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableError, match=r"nowhere/w\.safetensors cannot be written"):
+        save_tensors({"a": torch.zeros(1)}, tmp_path / "nowhere" / "w.safetensors")
+
+
+def test_a_deployable_file_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, about = tmp_path / "w.safetensors", Description.of(RECIPE, step=2)
+    save_deployable({"a": torch.zeros(1)}, about, path)
+    before = path.read_bytes()
+
+    def fill_disk(_content: object, where: Path, *_: object) -> None:
+        where.write_bytes(b"half")
+        raise SafetensorError("no space left on device")
+
+    monkeypatch.setattr(deployable, "save_file", fill_disk)
+    with pytest.raises(UnwritableError, match="no space left"):
+        save_deployable({"a": torch.ones(1)}, about, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_without_checkpoint_is_refused(tmp_path: Path) -> None:

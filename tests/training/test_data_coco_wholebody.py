@@ -206,6 +206,17 @@ def test_only_pictures_whose_name_begins_as_wanted(tmp_path: Path) -> None:
     assert load(tmp_path, below="").dataset.id_N.tolist() == [1, 2]
 
 
+def test_a_folder_s_name_is_not_the_beginning_of_another_s(tmp_path: Path) -> None:
+    write_folder(tmp_path, [annotation(1, 1), annotation(2, 2)], pictures=2)
+    for folder, name in (("coco", "1.jpg"), ("coco_other", "2.jpg")):
+        (tmp_path / "images" / folder).mkdir()
+        (tmp_path / "images" / name).rename(tmp_path / "images" / folder / name)
+    images = [image_record(1, file_name="coco/1.jpg"), image_record(2, file_name="coco_other/2.jpg")]
+    write_document(tmp_path / "annotations.json", images, [annotation(1, 1), annotation(2, 2)])
+    assert load(tmp_path, below="coco/").dataset.id_N.tolist() == [1]
+    assert load(tmp_path, below="coco").dataset.id_N.tolist() == [1, 2]
+
+
 # ---- several sources
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,15 +15,15 @@ from benchmarks.training import pipeline_rate, processor_ms
 from pose_core.codecs import Heatmap, SimCC
 from pose_core.errors import InvalidImage, InvalidInput
 from pose_core.types import Size
-from tests.training.data_folder import SOURCE, annotation, write_folder
-from training.contracts import Batch, BatchSource
+from tests.training.data_folder import SOURCE, annotation, jpeg, write_folder
+from training.contracts import BatchSource, PoseBatch
 from training.data import load_sources
 from training.data.augment import plain_view
 from training.data.batches import Crops, Request, batch_of
 from training.data.crops import Sample, plain_sample
 from training.data.loading import Loader, Loading, augmentation_at, plain_loader, training_loader
-from training.data.pictures import PictureReader
-from training.data.records import Dataset
+from training.data.pictures import PictureReader, Pixels
+from training.data.records import Dataset, Picture
 from training.data.synthetic import load_synthetic
 from training.recipe import LIGHT_AUGMENTATION, Augmentation, Data, Source
 
@@ -43,7 +44,7 @@ def training(figures: Dataset, **changes: object) -> Loader:
     return training_loader(figures, DATA, replace(LOADING, **changes))  # type: ignore[arg-type]
 
 
-def assert_same(first: list[Batch], second: list[Batch]) -> None:
+def assert_same(first: list[PoseBatch], second: list[PoseBatch]) -> None:
     assert len(first) == len(second)
     for one, other in zip(first, second, strict=True):
         for name in ("image_B3HW", "weight_BK", "keypoint_BK2", "id_B"):
@@ -241,6 +242,76 @@ def test_the_next_readable_person_takes_the_place(spoilt: Dataset, caplog: pytes
     assert [(record.file.name, record.annotation_id) for record in loader.unreadable] == [("2.jpg", 20), ("3.jpg", 30)]
 
 
+class CountingReader(PictureReader):
+    """Counts what is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_files: list[str] = []
+
+    def read(self, picture: Picture, reduction: int = 1) -> Pixels:
+        """See `PictureReader`."""
+        self.read_files.append(picture.file.name)
+        return super().read(picture, reduction)
+
+
+PLAIN = Augmentation(hue=(0, 0, 0), blur=0, dropout=(0, (0.2, 0.4)))
+
+
+def crops_of(dataset: Dataset, reader: PictureReader, neighbour: float) -> Crops:
+    return Crops(
+        dataset,
+        reader,
+        torch.zeros(len(dataset), dtype=torch.uint8),
+        augmentation_of=lambda _epoch: replace(PLAIN, neighbour=neighbour),
+        seed=1,
+        codec=LOADING.codec,
+        input_size=SIZE,
+    )
+
+
+def test_a_neighbour_is_somebody_from_another_picture_and_read_once(tmp_path: Path) -> None:
+    people = [annotation(1, 1), annotation(2, 1), annotation(3, 2)]
+    dataset = load_sources(write_folder(tmp_path, people, pictures=2), [SOURCE]).dataset
+    beside = 0
+    for epoch in range(20):
+        reader = CountingReader()
+        crops_of(dataset, reader, 1.0)[Request(epoch, np.array([0]))]
+        assert reader.read_files in (["1.jpg"], ["2.jpg", "1.jpg"])
+        beside += len(reader.read_files) == 2
+    assert 2 < beside < 15, "one of three people is from another picture"
+
+
+def test_a_neighbour_is_in_the_crop(tmp_path: Path) -> None:
+    dataset = load_sources(write_folder(tmp_path, [annotation(1, 1), annotation(2, 2)], pictures=2), [SOURCE]).dataset
+    (tmp_path / "images" / "2.jpg").write_bytes(jpeg(np.full((90, 120, 3), (250, 0, 0), np.uint8)))
+    makers = [crops_of(dataset, PictureReader(), share) for share in (0.0, 1.0)]
+    red = [[(image_of(crops, epoch) == (250, 0, 0)).all(axis=-1).any() for epoch in range(12)] for crops in makers]
+    assert not any(red[0])
+    assert 2 < sum(red[1]) < 12
+
+
+def image_of(crops: Crops, epoch: int) -> np.ndarray:
+    """The first person's crop, what is nearly red made red."""
+    image = crops[Request(epoch, np.array([0]))].image_B3HW[0].permute(1, 2, 0).numpy()
+    return np.where((abs(image - np.array([250.0, 0, 0])) < 12).all(axis=-1, keepdims=True), (250, 0, 0), image)
+
+
+def test_a_neighbour_that_cannot_be_read_is_named_and_left_out(spoilt: Dataset) -> None:
+    crops = crops_of(spoilt, PictureReader(), 1.0)
+    for epoch in range(20):
+        assert crops[Request(epoch, np.array([0]))].id_B.tolist() == [10]
+    assert crops.unreadable_N.tolist() == [0, 1, 1, 0, 0]
+
+
+@forks
+def test_what_a_worker_says_is_one_line(spoilt: Dataset) -> None:
+    loader = plain_loader(spoilt.subset([1, 2]), replace(LOADING, workers=1))
+    with pytest.raises(InvalidImage) as refused:
+        list(loader.epoch(0))
+    assert re.fullmatch(r"\S*2\.jpg and the pictures of the 1 samples after it are unreadable", str(refused.value))
+
+
 @forks
 def test_workers_report_what_they_could_not_read(spoilt: Dataset) -> None:
     loader = training_loader(spoilt, DATA, replace(LOADING, workers=2))
@@ -251,7 +322,7 @@ def test_workers_report_what_they_could_not_read(spoilt: Dataset) -> None:
 
 
 def test_a_set_without_a_readable_picture_ends_with_a_message(spoilt: Dataset) -> None:
-    with pytest.raises(InvalidImage, match=r"2\.jpg and the pictures of the 1 people after it are unreadable"):
+    with pytest.raises(InvalidImage, match=r"2\.jpg and the pictures of the 1 samples after it are unreadable"):
         list(plain_loader(spoilt.subset([1, 2]), LOADING).epoch(0))
 
 
@@ -289,16 +360,15 @@ def test_people_pack_becomes_batches(shared: Path) -> None:
         assert 0 < float(batch.weight_BK.max()) <= 1
 
 
-def test_a_point_outside_the_view_is_nowhere_to_be_found() -> None:
-    """Labels of zero, with the weight that the recipe gives to what is absent; without a label there is no weight."""
+def test_a_point_outside_the_view_is_absent() -> None:
+    """It teaches nothing about places, as published; without a label nothing is known of it."""
     keypoints = np.zeros((133, 3), np.float32)
     keypoints[:4] = np.array([(10, 10, 1), (500, 10, 1), (12, 12, 0.5), (600, 10, 0)])
     shown = np.ones(133, np.bool_)
     shown[2] = False
     sample = Sample(np.zeros((SIZE.height, SIZE.width, 3), np.uint8), keypoints, shown)
-    batch = batch_of([sample], [7], SimCC(), SIZE, absent_weight=0.2)
-    assert batch.weight_BK[0, :5].tolist() == pytest.approx([1, 0.2, 0.1, 0, 0])
+    batch = batch_of([sample], [7], SimCC(), SIZE)
+    assert batch.weight_BK[0, :5].tolist() == [1, 0, 0, 0, 0]
+    assert batch.absent_BK[0, :5].tolist() == [0, 1, 0.5, 0, 0]
     assert batch.targets[0][0, 0].max() == 1
     assert batch.targets[0][0, 1:].max() == 0
-    published = batch_of([sample], [7], SimCC(), SIZE)
-    assert published.weight_BK[0, :5].tolist() == [1, 0, 0, 0, 0]

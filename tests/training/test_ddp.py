@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pose_core.errors import DeviceUnavailable
+from pose_core.errors import DeviceUnavailable, UnknownChoice
 from tests.training import tiny, worker
 from training.distributed import World, average_over, choose_device, join_world, share_gradients, synchronise_norms
 from training.log import read_log
@@ -82,5 +82,8 @@ def test_others_than_the_first_write_nothing(tmp_path: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there_is_refused() -> None:
     assert choose_device("auto").type == "cpu"
+    for name in ("gpu", "", "mps", "cuda:x"):
+        with pytest.raises(UnknownChoice, match=f"device: unknown value '{name}'; valid: auto, cpu, cuda, cuda:N"):
+            choose_device(name)
     with pytest.raises(DeviceUnavailable, match=r"device=cuda: PyTorch .* finds no CUDA device"):
         choose_device("cuda")

@@ -9,11 +9,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from pose_core.errors import ModelError
+from pose_core.errors import ModelError, UnknownChoice
 from pose_core.session import open_session
 from tests.training import tiny
 from training.export import export_onnx
-from training.half import EXACT_OPS, convert_to_half
+from training.half import EXACT_OPS, WORTH_HALVING, convert_to_half
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def graph_of(weight: float) -> onnx.ModelProto:
 
 
 def test_file_is_half_as_large_and_says_nearly_the_same(exact: Path, tmp_path: Path) -> None:
-    report = export_onnx(tiny.build_teacher(), tmp_path / "half.onnx", half=True)
+    report = export_onnx(tiny.build_teacher(), tmp_path / "half.onnx", precision="float16")
     assert report.bytes < 0.55 * exact.stat().st_size
     assert all(0 < error < 5e-3 for error in report.errors.values())
     image = torch.randn(2, 3, 64, 32).numpy()
@@ -48,6 +48,26 @@ def test_file_is_half_as_large_and_says_nearly_the_same(exact: Path, tmp_path: P
     for name, wanted in open_session(exact, "cpu").run(image).items():
         assert outputs[name].dtype == np.float32
         np.testing.assert_allclose(outputs[name], wanted, atol=5e-3 * np.abs(wanted).max())
+
+
+def test_weights_alone_in_float16(exact: Path, tmp_path: Path) -> None:
+    """Half the size, and float32 in between."""
+    report = export_onnx(tiny.build_teacher(), tmp_path / "stored.onnx", precision="float16-weights")
+    assert report.bytes < 0.65 * exact.stat().st_size
+    assert all(0 < error < 5e-3 for error in report.errors.values())
+    graph = onnx.load(report.path).graph
+    assert all(
+        np.prod(tensor.dims) < WORTH_HALVING for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT
+    )
+    image = torch.randn(2, 3, 64, 32).numpy()
+    stored, wanted = (open_session(path, "cpu").run(image) for path in (report.path, exact))
+    for name, values in wanted.items():
+        np.testing.assert_allclose(stored[name], values, atol=5e-3 * np.abs(values).max())
+
+
+def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownChoice, match="float32, float16, float16-weights"):
+        export_onnx(tiny.build_teacher(), tmp_path / "x.onnx", precision="int4")
 
 
 def test_everything_but_norms_is_float16(exact: Path) -> None:

@@ -31,6 +31,27 @@ def test_lines_beyond_the_checkpoint_are_written_anew(tmp_path: Path) -> None:
     assert [record["step"] for record in read_log(path)] == [1, 2, 3]
 
 
+def test_damaged_lines_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    with Log(path) as log:
+        log.write(step(1))
+    with path.open("ab") as file:
+        file.write(b'\x00\xff\n{"step": 2, "epo\n[3]\nnull\n{"epoch": 4}\n\n')
+    with Log(path, step=9) as log:
+        log.write(step(5))
+    assert [record["step"] for record in read_log(path)] == [1, 5]
+
+
+def test_the_old_log_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    with Log(path) as log:
+        log.write(step(1))
+        log.write(step(2))
+    with path.open() as before, Log(path, step=1):
+        assert len(before.readlines()) == 2, "what somebody reads is not cut off"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_process_without_a_path_writes_nothing(tmp_path: Path) -> None:
     with Log(None) as log:
         log.write(step(1))

@@ -1,5 +1,6 @@
 """The loop: it learns, says what it does, stops at trouble, and goes on to the same numbers wherever it was killed."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,16 +13,18 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tests.training import tiny
-from training.checkpoints import TrainingState, find_checkpoint, optimiser_tensors
-from training.contracts import Batch
+from training.checkpoints import TrainingState, find_checkpoint, list_checkpoints, optimiser_tensors
+from training.contracts import Batch, PoseBatch
+from training.distributed import World
 from training.ema import newest_weight
+from training.folders import PARTIAL
 from training.log import read_log
 from training.loop import DataMismatchError, train
 from training.methods import METHODS
 from training.models.rtmpose import RtmPose
 from training.optim import learning_rate
 from training.recipe import Optimisation
-from training.step import NonFiniteError
+from training.step import NonFiniteError, Numbers, require_finite
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,10 +58,12 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_stopping_and_continuing_anywhere_changes_nothing(name: str, tmp_path: Path) -> None:
-    whole = train(tiny.make_run(tmp_path / "whole"), tiny.build_method(name))
+    batches = tiny.source_of(name)
+    whole = train(tiny.make_run(tmp_path / "whole", batches=batches), tiny.build_method(name))
     checkpoint = None
     for stop in (1, 7, 15):
-        state = train(tiny.make_run(tmp_path / "parts", stop_after=stop), tiny.build_method(name), checkpoint)
+        run = tiny.make_run(tmp_path / "parts", batches=batches, stop_after=stop)
+        state = train(run, tiny.build_method(name), checkpoint)
         checkpoint = find_checkpoint(tmp_path / "parts")
         assert state.step == stop
     assert_same(state, whole)
@@ -116,7 +121,7 @@ def test_log_lines_are_thinned_out(tmp_path: Path) -> None:
 class BrokenSource(tiny.TinySource):
     """Its third batch has labels that are no numbers."""
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[PoseBatch]:
         """Four samples with ids from 100 times the step on."""
         for step, batch in enumerate(super().epoch(epoch, start), start):
             weight_BK = batch.weight_BK.clone()
@@ -133,9 +138,15 @@ def test_trouble_stops_the_run_with_step_and_samples(tmp_path: Path) -> None:
     assert find_checkpoint(tmp_path).name == "step-00000002"
 
 
+def test_of_several_processes_each_names_its_own_samples() -> None:
+    numbers = Numbers({"logit": float("inf")}, {}, 1.0)
+    with pytest.raises(NonFiniteError, match=r"step 4 of epoch 1: logit = inf; samples of process 1 of 2 0, 1$"):
+        require_finite(numbers, tiny.make_batch(2), 1, 4, World(1, 2, torch.device("cpu")))
+
+
 def test_data_that_end_early_are_an_error(tmp_path: Path) -> None:
     class ShortSource(tiny.TinySource):
-        def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        def epoch(self, epoch: int, start: int = 0) -> Iterator[PoseBatch]:
             yield next(super().epoch(epoch, start))
 
     with pytest.raises(DataMismatchError, match="epoch 0 ended after step 1, 4 batches early"):
@@ -152,6 +163,56 @@ def test_other_data_cannot_continue_a_run(tmp_path: Path) -> None:
             tiny.build_method("supervised"),
             find_checkpoint(tmp_path),
         )
+
+
+class InterruptedSource(tiny.TinySource):
+    """Somebody presses Ctrl-C, once or twice, while the third batch is on its way."""
+
+    times = 1
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[PoseBatch]:
+        """The batches of `TinySource`."""
+        for step, batch in enumerate(super().epoch(epoch, start), start):
+            for _ in range(self.times if (epoch, step) == (0, 2) else 0):
+                signal.raise_signal(signal.SIGINT)
+            yield batch
+
+
+def test_ctrl_c_finishes_the_step_and_saves_it(tmp_path: Path) -> None:
+    whole = train(tiny.make_run(tmp_path / "whole"), tiny.build_method("supervised"))
+    run = tiny.make_run(tmp_path / "stopped", batches=InterruptedSource())
+    with pytest.raises(KeyboardInterrupt):
+        train(run, tiny.build_method("supervised"))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    checkpoint = find_checkpoint(run.folder)
+    assert checkpoint.name == "step-00000003"
+    assert_same(train(tiny.make_run(run.folder), tiny.build_method("supervised"), checkpoint), whole)
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+    batches = InterruptedSource()
+    batches.times = 2
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny.make_run(tmp_path, batches=batches), tiny.build_method("supervised"))
+    assert list_checkpoints(tmp_path) == []
+
+
+def test_going_on_from_an_older_checkpoint_drops_the_newer_ones(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(tiny.make_run(tmp_path, stop_after=4, save_every=1), tiny.build_method("supervised"))
+    (tmp_path / "checkpoints" / f"{PARTIAL}step-00000001-old").mkdir()
+    older = list_checkpoints(tmp_path)[1]
+    train(tiny.make_run(tmp_path, stop_after=3), tiny.build_method("supervised"), older)
+    assert [path.name[-1] for path in sorted((tmp_path / "checkpoints").iterdir())] == ["1", "2", "3"]
+    assert "going on from step 2; deleting step-00000003, step-00000004" in caplog.text
+
+
+def test_other_conditions_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train(tiny.make_run(tmp_path, stop_after=1, data="/here"), tiny.build_method("supervised"))
+    other = tiny.make_run(tmp_path, stop_after=2, precision="bfloat16", data="/here")
+    train(other, tiny.build_method("supervised"), find_checkpoint(tmp_path))
+    assert [message.partition("; ")[2] for message in caplog.messages] == ["precision: float32 before, bfloat16 now"]
 
 
 def test_an_epoch_can_be_cut_short(tmp_path: Path) -> None:
@@ -180,15 +241,18 @@ def test_half_precision_and_plain_memory_train_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_one_batch_is_learnt(name: str, tmp_path: Path) -> None:
-    class SameSource(tiny.TinySource):
+    class SameSource:
+        steps_per_epoch = 20
+
         def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
             del epoch
-            yield from (tiny.make_batch() for _ in range(start, self.steps_per_epoch))
+            make = tiny.make_scenes if name == "yolox" else tiny.make_batch
+            yield from (make() for _ in range(start, self.steps_per_epoch))
 
     recipe = tiny.make_recipe(optimisation=Optimisation(learning_rate=2e-3, warm_up_steps=5))
-    run = tiny.make_run(tmp_path, recipe=recipe, batches=SameSource(steps=20), save_every=100)
+    run = tiny.make_run(tmp_path, recipe=recipe, batches=SameSource(), save_every=100)
     train(run, tiny.build_method(name))
     records = read_log(tmp_path / "log.jsonl")
-    loss = "logit" if name == "dwpose-stage2" else "ground_truth"
+    loss = {"dwpose-stage2": "logit", "yolox": "objectness", "mimic": "stride32"}.get(name, "ground_truth")
     first, last = (record["losses"][loss] for record in (records[0], records[-1]))
     assert last < 0.7 * first

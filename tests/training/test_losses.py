@@ -15,6 +15,7 @@ from pose_core.errors import UnknownChoice
 from pose_core.types import Size
 from training.losses import (
     BETA,
+    absent_loss,
     bin_divergence,
     feature_loss,
     ground_truth_loss,
@@ -184,3 +185,37 @@ def test_unknown_reduction_lists_the_known_ones() -> None:
     require_reduction("sum")
     with pytest.raises(UnknownChoice, match="'batch'; valid: mean, sum"):
         require_reduction("batch")
+
+
+def test_masked_points_say_nothing() -> None:
+    """With everything visible the mask makes no difference; a hidden point's logits could be anything."""
+    student, teacher = pair(1), pair(2)
+    visible = torch.tensor([[1.0, 0.3, 1.0], [1.0, 1.0, 1.0]])
+    torch.testing.assert_close(logit_loss(student, teacher, visible), logit_loss(student, teacher))
+    hidden = visible.clone()
+    hidden[0, 1] = 0
+    other = tuple(logits.clone() for logits in student)
+    for logits in other:
+        logits[0, 1] = torch.randn_like(logits[0, 1])
+    torch.testing.assert_close(logit_loss(other, teacher, hidden), logit_loss(student, teacher, hidden))
+    assert not torch.isclose(logit_loss(student, teacher, hidden), logit_loss(student, teacher))
+
+
+# ---- absent points
+
+
+def test_absent_points_are_to_score_zero() -> None:
+    """A constant, which no softmax sees, counts; points that are there, or of which nothing is known, do not."""
+    logits = [torch.zeros(2, 3, 8), torch.zeros(2, 3, 4)]
+    absent = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.5, 0.0]])
+    assert float(absent_loss(logits, absent)) == 0
+    raised = [one + 3 for one in logits]
+    assert float(absent_loss(raised, absent)) == pytest.approx((9 + 9) * 1.5 / 6)
+    assert float(absent_loss(raised, torch.zeros(2, 3))) == 0
+
+
+def test_absent_points_pull_their_highest_logit_down() -> None:
+    logits = torch.randn(1, 1, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    backward(absent_loss([logits], torch.ones(1, 1)))
+    assert logits.grad is not None
+    assert torch.equal(logits.grad.sign(), logits.detach().sign())

@@ -27,7 +27,7 @@ from training.run import Run, Settings
 from training.step import take_step
 
 HERE = World(0, 1, torch.device("cpu"))
-PUBLISHED = [name for name in RECIPES if not name.startswith(("folder-", "skelmap-"))]
+PUBLISHED = [name for name in RECIPES if not name.startswith(("ablation-", "folder-", "skelmap-"))]
 
 
 DEBUG_RUNS = {replace(debug_of(build()), name="debug"): name for name, build in RECIPES.items()}
@@ -43,7 +43,9 @@ def test_every_recipe_runs_at_debug_size(recipe: Recipe, tmp_path: Path) -> None
     for epoch, batch in islice(remaining_batches(run, state), 2):
         numbers = take_step(run, state, state.method, batch, epoch)
         assert all(map(math.isfinite, numbers.losses.values()))
-    assert all(not torch.equal(parameter, before[name]) for name, parameter in trainable(method).items())
+    still = [name for name, parameter in trainable(method).items() if torch.equal(parameter, before[name])]
+    # a detector's boxes are learnt on maps of which a cell got somebody
+    assert [name for name in still if not name.startswith("student.head.reg_preds.")] == []
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -51,7 +53,7 @@ def test_recipe_is_called_what_it_is_called(name: str) -> None:
     recipe = RECIPES[name]()
     assert recipe.name == name
     assert recipe.student.model in MODELS
-    assert (recipe.teacher is None) == (recipe.method.name == "supervised")
+    assert recipe.method.name == "yolox" or (recipe.teacher is None) == (recipe.method.name == "supervised")
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -22,6 +22,7 @@ from training.upstream import (
     CheckpointMismatchError,
     Kind,
     UnreadableCheckpointError,
+    find_kind,
     load_upstream,
     read_checkpoint,
     select_weights,
@@ -102,6 +103,29 @@ def test_every_kind_arrives(kind: Kind, suffix: str, wanted: StateDict, other: S
     for key, tensor in network.state_dict().items():
         expected = head[key] if kind == "backbone" and key in head else wanted[key]
         assert torch.equal(tensor, expected), key
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "backbone"])
+def test_the_kind_is_found_by_the_keys(kind: Kind, wanted: StateDict, other: StateDict, tmp_path: Path) -> None:
+    state = LAYOUTS[kind](wanted, other)
+    assert find_kind(state) == kind
+    torch.save({"state_dict": state}, tmp_path / "file.pth")
+    network = build(3)
+    load_upstream(network, tmp_path / "file.pth", None)
+    assert all(torch.equal(tensor, wanted[key]) for key, tensor in network.state_dict().items())
+
+
+def test_a_first_stage_is_told_by_its_teacher_s_width(wanted: StateDict) -> None:
+    wider = dict(RtmPose(Scale(deepen=0.1, widen=0.25), Size(width=32, height=64), 7).state_dict())
+    assert find_kind(prefixed(wider, "teacher.") | prefixed(wanted, "student.")) == "stage1"
+
+
+@pytest.mark.parametrize("content", [b"<!DOCTYPE html><html>", b"not found", b""])
+def test_a_page_instead_of_a_checkpoint_is_called_so(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.pth"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableCheckpointError, match=r"model\.pth is no checkpoint; .*failed download"):
+        read_checkpoint(path)
 
 
 def test_bare_state_dict_and_old_format_arrive(wanted: StateDict, tmp_path: Path) -> None:

@@ -3,17 +3,17 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pose_core.errors import UnknownChoice
+from pose_core.errors import InvalidInput, UnknownChoice
 from pose_core.session import open_session
 from pose_core.types import Size
 from training.models.csp_darknet import VARIANTS, Focus
-from training.models.yolox import PRIOR, YoloX, build_yolox
+from training.models.yolox import PRIOR, build_yolox
+from training.yolox_onnx import load_yolox_onnx
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -118,6 +118,11 @@ def test_unknown_size_lists_the_known_ones() -> None:
         build_yolox("xxl")
 
 
+def test_sides_are_multiples_of_the_coarsest_stride() -> None:
+    with pytest.raises(InvalidInput, match="has a side that is no multiple of 32"):
+        build_yolox("nano", input_size=Size(208, 224))
+
+
 # names as in the checkpoints of Megvii-BaseDetection/YOLOX
 @pytest.mark.parametrize(
     "name",
@@ -140,43 +145,11 @@ def test_state_dict_has_the_published_names(name: str) -> None:
         assert name in build_yolox("nano").state_dict()
 
 
-def convolutions_in_order(model: YoloX) -> list[tuple[nn.Conv2d, nn.BatchNorm2d | None]]:
-    """Every convolution in the order in which it runs, with the batch norm behind it."""
-    ran: list[nn.Module] = []
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
-            module.register_forward_hook(lambda layer, *_: ran.append(layer))
-    with torch.inference_mode():
-        model(torch.zeros(1, 3, 64, 64))
-    pairs = zip(ran, [*ran[1:], None], strict=True)
-    return [
-        (layer, after if isinstance(after, nn.BatchNorm2d) else None)
-        for layer, after in pairs
-        if isinstance(layer, nn.Conv2d)
-    ]
-
-
-def load_fused(model: YoloX, proto: onnx.ModelProto) -> None:
-    """Copy the convolutions of a file whose batch norms were folded away; ours then do nothing but add the bias."""
-    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
-    nodes = [node for node in proto.graph.node if node.op_type == "Conv"]
-    for node, (conv, norm) in zip(nodes, convolutions_in_order(model), strict=True):
-        weight, bias = (torch.from_numpy(arrays[name].copy()) for name in node.input[1:])
-        assert conv.weight.shape == weight.shape
-        conv.weight.data.copy_(weight)
-        target = conv.bias if norm is None else norm.bias
-        assert target is not None
-        target.data.copy_(bias)
-        if norm is not None:
-            assert norm.running_var is not None
-            norm.running_var.fill_(1 - norm.eps)
-
-
 @pytest.mark.shared
 def test_rows_are_those_of_a_published_file(shared: Path) -> None:
     path = shared / "data" / "models" / "yolox_nano.onnx"
     model = build_yolox("nano").eval()
-    load_fused(model, onnx.load(path))
+    load_yolox_onnx(model, path)
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 416, 416)).astype(np.float32)
     recorded = open_session(path, "cpu").run(image)["output"]
     with torch.inference_mode():

@@ -9,14 +9,17 @@ import torch
 
 from pose_core.codecs import SimCC
 from pose_core.types import Size
-from training.contracts import Batch, Method
+from training.contracts import BatchSource, DetectionBatch, Method, PoseBatch
 from training.distributed import World
 from training.methods import METHODS
+from training.methods.yolox import Yolox
 from training.models.rtmpose import RtmPose, Scale
+from training.models.yolox import YoloX, build_yolox
 from training.recipe import Data, MethodRecipe, Network, Optimisation, Recipe, Source
 from training.run import Run, Settings
 
 SIZE = Size(width=32, height=64)
+SCENE_SIZE = Size(width=64, height=64)
 POINTS = 3
 SCALE, WIDE = Scale(deepen=0.1, widen=0.0625), Scale(deepen=0.1, widen=0.125)
 
@@ -37,7 +40,7 @@ def build_teacher(seed: int = 1, scale: Scale = WIDE) -> RtmPose:
     return teacher
 
 
-def make_batch(samples: int = 4, seed: int = 0) -> Batch:
+def make_batch(samples: int = 4, seed: int = 0) -> PoseBatch:
     """Noise with labels; the first point of the first sample is unknown."""
     generator = torch.Generator().manual_seed(seed)
     image = torch.randint(0, 256, (samples, 3, SIZE.height, SIZE.width), generator=generator, dtype=torch.uint8)
@@ -45,13 +48,35 @@ def make_batch(samples: int = 4, seed: int = 0) -> Batch:
     known = torch.ones(samples, POINTS, dtype=torch.bool)
     known[0, 0] = False
     targets = SimCC().encode(keypoint.numpy(), known.numpy(), SIZE)
-    return Batch(
+    return PoseBatch(
         image_B3HW=image,
         targets=tuple(torch.from_numpy(array) for array in targets.arrays),
         weight_BK=torch.from_numpy(targets.weights),
+        absent_BK=torch.zeros(samples, POINTS),
         keypoint_BK2=keypoint,
         id_B=torch.arange(samples) + 100 * seed,
     )
+
+
+def build_detector(seed: int = 0, classes: int = 1) -> YoloX:
+    """A YOLOX-nano for pictures of 64 x 64."""
+    torch.manual_seed(seed)
+    return build_yolox("nano", classes=classes, input_size=SCENE_SIZE)
+
+
+def make_scenes(samples: int = 4, seed: int = 0) -> DetectionBatch:
+    """Noise with one white person in each picture, one who is unsure, and a region to ignore; the last has nobody."""
+    generator = torch.Generator().manual_seed(seed)
+    side = SCENE_SIZE.width
+    image = torch.randint(0, 100, (samples, 3, side, side), generator=generator, dtype=torch.uint8)
+    corner = torch.randint(0, 24, (samples, 1, 2), generator=generator)
+    box = torch.cat([corner, corner + 36], dim=-1).float()
+    for picture, (left, top, right, bottom) in zip(image, box[:, 0].int().tolist(), strict=True):
+        picture[:, top:bottom, left:right] = 255
+    weight = torch.ones(samples, 1)
+    weight[1], weight[-1] = 0.5, 0.0
+    region = torch.tensor([[[0.0, 56.0, 16.0, 64.0]]]).expand(samples, 1, 4)
+    return DetectionBatch(image, box * (weight > 0)[..., None], weight, region, torch.arange(samples) + 100 * seed)
 
 
 class TinySource:
@@ -61,22 +86,43 @@ class TinySource:
         self.steps_per_epoch = steps
         self.samples, self.rows = samples, slice(rank, None, size)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[PoseBatch]:
         """Different noise in each step of each epoch."""
         for step in range(start, self.steps_per_epoch):
             whole = make_batch(self.samples, 1 + epoch * self.steps_per_epoch + step)
-            yield Batch(
+            yield PoseBatch(
                 image_B3HW=whole.image_B3HW[self.rows],
                 targets=tuple(target[self.rows] for target in whole.targets),
                 weight_BK=whole.weight_BK[self.rows],
+                absent_BK=whole.absent_BK[self.rows],
                 keypoint_BK2=whole.keypoint_BK2[self.rows],
                 id_B=whole.id_B[self.rows],
             )
 
 
+class SceneSource:
+    """The same of `make_scenes`."""
+
+    def __init__(self, steps: int = 5, samples: int = 4) -> None:
+        self.steps_per_epoch, self.samples = steps, samples
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[DetectionBatch]:
+        """Different noise in each step of each epoch."""
+        for step in range(start, self.steps_per_epoch):
+            yield make_scenes(self.samples, 1 + epoch * self.steps_per_epoch + step)
+
+
+def source_of(name: str) -> BatchSource:
+    """Batches that a method can learn from."""
+    return SceneSource() if name == "yolox" else TinySource()
+
+
 def build_method(name: str, *, student: RtmPose | None = None, **options: Any) -> Method:
     """A method of `training.methods.METHODS` with networks of its own, and a fresh student if none is given."""
-    teachers: dict[str, Callable[[], RtmPose | None]] = {
+    if name == "yolox":
+        return Yolox(build_detector(), build_detector(1, classes=2), **options)
+    teachers: dict[str, Callable[[], RtmPose | YoloX | None]] = {
+        "mimic": lambda: build_yolox("nano", input_size=SIZE),
         "supervised": lambda: None,
         "dwpose-stage1": build_teacher,
         "dwpose-stage2": lambda: build_teacher(scale=SCALE),

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from tests.training import tiny
-from training.contracts import Batch
+from training.contracts import PoseBatch
 from training.deployable import save_tensors
 from training.distributed import World, join_world
 from training.loop import train
@@ -24,7 +24,7 @@ class DeadlySource(tiny.TinySource):
 
     deadline: int = 0
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[PoseBatch]:
         """The batches of `TinySource` up to the deadline."""
         for into_epoch, batch in enumerate(super().epoch(epoch, start), start):
             if epoch * self.steps_per_epoch + into_epoch == self.deadline:

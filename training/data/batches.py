@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -13,18 +14,20 @@ from torch.utils.data import Dataset as TorchDataset
 
 from pose_core.codecs import Codec
 from pose_core.errors import InvalidImage
-from pose_core.types import Size
-from training.contracts import Batch
-from training.data.crops import Sample, draw_sample, plain_sample
+from pose_core.types import Image, Size
+from training.contracts import PoseBatch
+from training.data.crops import Sample, draw_sample, neighbour_crop, plain_sample
 from training.data.order import sample_random
 from training.data.pictures import PictureReader
-from training.data.records import BadRecord, Dataset, Person
+from training.data.records import BadRecord, Dataset
 from training.recipe import Augmentation
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 1000
 """So many people in a row must be unreadable to end a run."""
+
+Made = TypeVar("Made")
 
 AugmentationOf = Callable[[int], Augmentation | None]
 """By zero-based epoch, how views vary; None for the view of serving."""
@@ -37,7 +40,7 @@ class Request(NamedTuple):
     indices: Int64[np.ndarray, "batch"]
 
 
-class Crops(TorchDataset[Batch]):
+class Crops(TorchDataset[PoseBatch]):
     """Makes batches; every worker has a copy.
 
     Args:
@@ -48,7 +51,6 @@ class Crops(TorchDataset[Batch]):
         seed: of every random change.
         codec: makes the targets.
         input_size: of the crops.
-        absent_weight: see `training.recipe.Data`.
     """
 
     def __init__(
@@ -61,63 +63,78 @@ class Crops(TorchDataset[Batch]):
         seed: int,
         codec: Codec,
         input_size: Size,
-        absent_weight: float = 0.0,
     ) -> None:
-        self._dataset, self._reader, self._unreadable_N = dataset, reader, unreadable_N
+        self._dataset, self._reader, self.unreadable_N = dataset, reader, unreadable_N
         self._augmentation_of, self._seed = augmentation_of, seed
-        self._codec, self._input_size, self._absent_weight = codec, input_size, absent_weight
+        self._codec, self._input_size = codec, input_size
 
-    def __getitem__(self, request: Request) -> Batch:
+    def __getitem__(self, request: Request) -> PoseBatch:
         """The batch that is asked for."""
-        found = [self._readable_sample(request.epoch, index) for index in request.indices.tolist()]
+        make = partial(self._sample, request.epoch)
+        found = [first_readable(index, make, self.unreadable_N, self.name) for index in request.indices.tolist()]
         ids = [int(self._dataset.id_N[index]) for index, _ in found]
-        return batch_of([sample for _, sample in found], ids, self._codec, self._input_size, self._absent_weight)
+        return batch_of([sample for _, sample in found], ids, self._codec, self._input_size)
 
-    def _readable_sample(self, epoch: int, index: int) -> tuple[int, Sample]:
-        """The sample at a position, or at the next one whose picture can be read."""
-        attempts = min(ATTEMPTS, len(self._dataset))
-        for step in range(attempts):
-            candidate = (index + step) % len(self._dataset)
-            try:
-                return candidate, self._sample(epoch, candidate)
-            except InvalidImage as error:
-                self._report(candidate, error)
+    def name(self, index: int, reason: str) -> BadRecord:
+        """What to say about the person at a position."""
         person = self._dataset[index]
-        message = f"{person.picture.file} and the pictures of the {attempts - 1} people after it are unreadable"
-        raise InvalidImage(message)
+        return BadRecord(person.picture.file, person.annotation_id, reason)
 
     def _sample(self, epoch: int, index: int) -> Sample:
         person, augmentation = self._dataset[index], self._augmentation_of(epoch)
         if augmentation is None:
             return plain_sample(person, self._input_size, self._reader)
         random = sample_random(self._seed, epoch, index)
-        neighbour = self._draw_neighbour(augmentation, random)
+        neighbour = self._draw_neighbour(index, augmentation, random)
         return draw_sample(person, self._input_size, augmentation, random, self._reader, neighbour=neighbour)
 
-    def _draw_neighbour(self, augmentation: Augmentation, random: np.random.Generator) -> Person | None:
-        """Anybody whose picture can be read, now and then."""
+    def _draw_neighbour(self, beside: int, augmentation: Augmentation, random: np.random.Generator) -> Image | None:
+        """The crop of anybody from another picture that can be read, now and then."""
         if not augmentation.neighbour or random.random() >= augmentation.neighbour:
             return None
         index = int(random.integers(len(self._dataset)))
-        try:
-            self._reader.read(self._dataset[index].picture)
-        except InvalidImage as error:
-            self._report(index, error)
+        if self._dataset.picture_N[index] == self._dataset.picture_N[beside]:
             return None
-        return self._dataset[index]
+        try:
+            return neighbour_crop(self._dataset[index], self._input_size, self._reader)
+        except InvalidImage as error:
+            report(index, self.unreadable_N, self.name(index, str(error)))
+            return None
 
-    def _report(self, index: int, error: InvalidImage) -> None:
-        if self._unreadable_N[index]:
-            return
-        self._unreadable_N[index] = 1
-        person = self._dataset[index]
-        bad = BadRecord(person.picture.file, person.annotation_id, str(error))
+
+def first_readable(
+    index: int, make: Callable[[int], Made], unreadable_N: Tensor, name: Callable[[int, str], BadRecord]
+) -> tuple[int, Made]:
+    """The sample at a position, or at the next one whose picture can be read, and that position.
+
+    Args:
+        index: where to begin.
+        make: the sample at a position; raises InvalidImage.
+        unreadable_N: where unreadable pictures are marked.
+        name: what to say about one, by position and reason.
+
+    Raises:
+        InvalidImage: none of the next ones can be read.
+    """
+    attempts = min(ATTEMPTS, len(unreadable_N))
+    for step in range(attempts):
+        candidate = (index + step) % len(unreadable_N)
+        try:
+            return candidate, make(candidate)
+        except InvalidImage as error:
+            report(candidate, unreadable_N, name(candidate, str(error)))
+    file = name(index, "").file
+    raise InvalidImage(f"{file} and the pictures of the {attempts - 1} samples after it are unreadable")
+
+
+def report(index: int, unreadable_N: Tensor, bad: BadRecord) -> None:
+    """Mark the sample at a position and say what is wrong with it, once."""
+    if not unreadable_N[index]:
+        unreadable_N[index] = 1
         logger.warning("%s; another takes its place", bad)
 
 
-def batch_of(
-    samples: Sequence[Sample], ids: Sequence[int], codec: Codec, input_size: Size, absent_weight: float = 0.0
-) -> Batch:
+def batch_of(samples: Sequence[Sample], ids: Sequence[int], codec: Codec, input_size: Size) -> PoseBatch:
     """Samples put together, with their targets.
 
     Args:
@@ -125,7 +142,6 @@ def batch_of(
         ids: their annotation ids.
         codec: makes the targets.
         input_size: of the crops.
-        absent_weight: see `training.recipe.Data`.
     """
     image_B3HW = np.empty((len(samples), 3, input_size.height, input_size.width), np.uint8)
     for planes_3HW, sample in zip(image_B3HW, samples, strict=True):
@@ -136,13 +152,12 @@ def batch_of(
     pairs = zip(keypoint_BK3[:, None, :, :2], shown_BK[:, None], strict=True)
     encoded = [codec.encode(points_1K2, shown_1K, input_size) for points_1K2, shown_1K in pairs]
     reachable_BK = np.concatenate([targets.weights for targets in encoded])
-    # a point without a target keeps labels of zero: to be found nowhere
-    counts_BK = np.where(reachable_BK > 0, reachable_BK, np.float32(absent_weight))
     outputs = zip(*(targets.arrays for targets in encoded), strict=True)
-    return Batch(
+    return PoseBatch(
         image_B3HW=torch.from_numpy(image_B3HW),
         targets=tuple(torch.from_numpy(np.concatenate(arrays)) for arrays in outputs),
-        weight_BK=torch.from_numpy(counts_BK * keypoint_BK3[..., 2]),
+        weight_BK=torch.from_numpy(reachable_BK * keypoint_BK3[..., 2]),
+        absent_BK=torch.from_numpy((1 - reachable_BK) * keypoint_BK3[..., 2]),
         keypoint_BK2=torch.from_numpy(keypoint_BK3[..., :2].copy()),
         id_B=torch.tensor(ids, dtype=torch.int64),
     )

@@ -35,6 +35,7 @@ from training.data.records import (
     dataset_of,
     options_of,
 )
+from training.documents import begins_with
 from training.recipe import Source
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,9 @@ PARTS: Final[Mapping[str, slice]] = {
 }
 """Where a record keeps each part, and which of the 133 points it is."""
 
+OPTIONS: Final[Mapping[str, str | int | float]] = {"confidence_weights": 0, "below": ""}
+"""Names of the options and their defaults."""
+
 
 def load_coco_wholebody(folder: Path, source: Source) -> Loaded:
     """All people of one annotation file.
@@ -60,14 +64,14 @@ def load_coco_wholebody(folder: Path, source: Source) -> Loaded:
     Raises:
         InvalidInput: the file is no annotation file at all, or an option does not exist.
     """
-    options = options_of(source, {"confidence_weights": 0, "below": ""})
+    options = options_of(source, OPTIONS)
     document, images = folder / source.annotations, folder / source.images
-    start = str(images / str(options["below"]))
+    below = str(options["below"])
     people, bad = read_people(
         document,
         images,
         confidence_weights=bool(options["confidence_weights"]),
-        keep=lambda picture: str(picture.file).startswith(start),
+        keep=lambda picture: begins_with(picture.file.relative_to(images).as_posix(), below),
     )
     return Loaded(dataset_of(source.annotations, people), tuple(bad))
 

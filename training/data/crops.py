@@ -46,7 +46,7 @@ def draw_sample(
     random: np.random.Generator,
     reader: PictureReader,
     *,
-    neighbour: Person | None = None,
+    neighbour: Image | None = None,
 ) -> Sample:
     """A person seen at random.
 
@@ -56,20 +56,28 @@ def draw_sample(
         augmentation: how views and pixels vary.
         random: decides.
         reader: who reads the photo.
-        neighbour: somebody from anywhere, pasted into the crop; points that are covered keep their labels, as those
-            under a black hole do.
+        neighbour: `neighbour_crop` of somebody else, pasted into the crop; points that are covered keep their labels,
+            as those under a black hole do.
 
     Raises:
-        InvalidImage: a photo cannot be read.
+        InvalidImage: the photo cannot be read.
     """
     view = draw_view(person, input_size, augmentation, random)
     change = draw_change(augmentation, input_size, random)
     crop = crop_of(person.picture, view, input_size, reader, reduce=True)
-    if neighbour:
-        other = crop_of(neighbour.picture, plain_view(neighbour, input_size), input_size, reader, reduce=True)
-        crop = paste_neighbour(crop, other, random)
+    if neighbour is not None:
+        crop = paste_neighbour(crop, neighbour, random)
     keypoints = keypoints_in_view(person.keypoints, view, person.picture.size.width)
     return Sample(apply_change(crop, change), keypoints, shown_in(person, view))
+
+
+def neighbour_crop(person: Person, input_size: Size, reader: PictureReader) -> Image:
+    """Somebody as `training.data.neighbours.paste_neighbour` takes them: the plain view, of a reduced photo.
+
+    Raises:
+        InvalidImage: the photo cannot be read.
+    """
+    return crop_of(person.picture, plain_view(person, input_size), input_size, reader, reduce=True)
 
 
 def crop_of(picture: Picture, view: View, input_size: Size, reader: PictureReader, *, reduce: bool) -> Image:

@@ -18,6 +18,9 @@ SCALES: Final = (0.5, 1.1)
 DISTANCES: Final = (0.35, 0.65)
 """Of the pasted person's middle from the crop's, sideways, as a fraction of the crop's width."""
 
+CLEAR: Final = 0.02
+"""So far from the crop's middle a pasted person ends at least, as a fraction of the width."""
+
 HEIGHTS: Final = (-0.3, 0.3)
 """The same up or down."""
 
@@ -32,7 +35,8 @@ def paste_neighbour(crop: Image, other: Image, random: np.random.Generator) -> I
     """
     height, width = crop.shape[:2]
     scale = random.uniform(*SCALES)
-    sideways = random.uniform(*DISTANCES) * random.choice((-1, 1)) * width
+    reach = scale / CROP_PADDING / 2  # half the pasted width; it ends before the middle of the crop
+    sideways = max(random.uniform(*DISTANCES), reach + CLEAR) * random.choice((-1, 1)) * width
     middle = np.array([width / 2 + sideways, height / 2 + random.uniform(*HEIGHTS) * height])
     patch = cv2.resize(box_of(other), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     left, top = np.rint(middle - np.array(patch.shape[1::-1]) / 2).astype(int).tolist()

@@ -4,11 +4,15 @@ from collections.abc import Callable
 
 from training.contracts import Method
 from training.methods.dwpose import DwposeStage1, DwposeStage2
+from training.methods.mimic import Mimic
 from training.methods.supervised import Supervised
+from training.methods.yolox import Yolox
 
 METHODS: dict[str, Callable[..., Method]] = {
+    "mimic": Mimic,
     "supervised": Supervised,
     "dwpose-stage1": DwposeStage1,
     "dwpose-stage2": DwposeStage2,
+    "yolox": Yolox,
 }
 """Name -> a constructor that takes the student, the teacher or None, and the options of a recipe by name."""

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from pose_core.errors import InvalidInput, UnknownChoice
-from training.contracts import Batch, Method, Progress, StepResult
+from training.contracts import Method, PoseBatch, Progress, StepResult
 from training.losses import (
     Reduction,
+    absent_loss,
     feature_loss,
     ground_truth_loss,
     logit_loss,
@@ -45,7 +46,9 @@ class DwposeStage1(Method):
         ground_truth_weight: see `training.methods.supervised.Supervised`.
         ground_truth_reduction: likewise.
         decay: whether feature and logit loss fade linearly, from 1 in the first epoch to 1 / epochs in the last.
+        mask_logits: whether the logit loss looks at labelled points only; the paper found that worse (table 7).
         teacher_mode: see `TeacherMode`.
+        absent_weight: see `training.methods.supervised.Supervised`.
     """
 
     def __init__(
@@ -58,7 +61,9 @@ class DwposeStage1(Method):
         ground_truth_weight: float = 64.0,
         ground_truth_reduction: Reduction = "mean",
         decay: bool = True,
+        mask_logits: bool = False,
         teacher_mode: TeacherMode = "eval",
+        absent_weight: float = 0.0,
     ) -> None:
         super().__init__()
         require_reduction(ground_truth_reduction)
@@ -69,6 +74,8 @@ class DwposeStage1(Method):
         self.ground_truth_weight = ground_truth_weight
         self.ground_truth_reduction: Reduction = ground_truth_reduction
         self.decay = decay
+        self.mask_logits = mask_logits
+        self.absent_weight = absent_weight
         self.teacher_mode = require_mode(teacher_mode)
 
     def train(self, mode: bool = True) -> "DwposeStage1":  # noqa: FBT001, FBT002 - the signature of nn.Module
@@ -77,18 +84,24 @@ class DwposeStage1(Method):
         self.teacher.train(mode and self.teacher_mode == "train")
         return self
 
-    def forward(self, batch: Batch, progress: Progress) -> StepResult:
-        """Losses `ground_truth`, `feature` and `logit`, the last two times the metric `decay`; metric `accuracy`."""
+    def forward(self, batch: PoseBatch, progress: Progress) -> StepResult:
+        """Losses `ground_truth`, `feature`, `logit`, the last two times the metric `decay`, and perhaps `absent`.
+
+        A further metric is `accuracy`.
+        """
         with torch.no_grad():
             teacher_BCHW, *teacher_logits = self.teacher.forward_with_feature(batch.image_B3HW)
         student_BCHW, *logits = self.student.forward_with_feature(batch.image_B3HW)
         factor = 1 - progress.epoch / progress.epochs if self.decay else 1.0
         truth = ground_truth_loss(logits, batch.targets, batch.weight_BK, self.ground_truth_reduction)
+        mask_BK = batch.weight_BK if self.mask_logits else None
         losses = {
             "ground_truth": self.ground_truth_weight * truth,
             "feature": factor * self.feature_weight * feature_loss(self.align(student_BCHW), teacher_BCHW),
-            "logit": factor * self.logit_weight * logit_loss(logits, teacher_logits),
+            "logit": factor * self.logit_weight * logit_loss(logits, teacher_logits, mask_BK),
         }
+        if self.absent_weight:
+            losses["absent"] = self.absent_weight * absent_loss(logits, batch.absent_BK)
         accuracy = position_accuracy(logits, batch.targets, batch.weight_BK)
         return StepResult(losses, {"accuracy": accuracy, "decay": truth.new_tensor(factor)})
 
@@ -108,6 +121,7 @@ class DwposeStage2(Method):
         logit_weight: of the logit loss.
         teacher_mode: see `TeacherMode`; with `train` the statistics of the shared backbone drift, and the drifted ones
             are deployed.
+        absent_weight: see `training.methods.supervised.Supervised`.
     """
 
     def __init__(
@@ -118,6 +132,7 @@ class DwposeStage2(Method):
         logit_weight: float = 1.0,
         student_head: StudentHead = "fresh",
         teacher_mode: TeacherMode = "eval",
+        absent_weight: float = 0.0,
     ) -> None:
         super().__init__()
         teacher = require_teacher(teacher, student)
@@ -131,6 +146,7 @@ class DwposeStage2(Method):
         self.student.backbone = teacher.backbone.requires_grad_(requires_grad=False)
         self.teacher_head = teacher.head.requires_grad_(requires_grad=False)
         self.logit_weight = logit_weight
+        self.absent_weight = absent_weight
         self.teacher_mode = require_mode(teacher_mode)
 
     def train(self, mode: bool = True) -> "DwposeStage2":  # noqa: FBT001, FBT002 - the signature of nn.Module
@@ -139,8 +155,11 @@ class DwposeStage2(Method):
         self.student.backbone.train(mode and self.teacher_mode == "train")
         return self
 
-    def forward(self, batch: Batch, progress: Progress) -> StepResult:
-        """Loss `logit`; metrics `accuracy` and `teacher_accuracy`, the only use of the labels."""
+    def forward(self, batch: PoseBatch, progress: Progress) -> StepResult:
+        """Losses `logit` and, if it has a weight, `absent`; metrics `accuracy` and `teacher_accuracy`.
+
+        Labels are used for the metrics, and for what a crop does not show.
+        """
         del progress
         with torch.no_grad():
             feature_BCHW = self.student.backbone(batch.image_B3HW)
@@ -149,8 +168,10 @@ class DwposeStage2(Method):
         accuracy, ceiling = (
             position_accuracy(answers, batch.targets, batch.weight_BK) for answers in (logits, teacher_logits)
         )
-        loss = self.logit_weight * logit_loss(logits, teacher_logits)
-        return StepResult({"logit": loss}, {"accuracy": accuracy, "teacher_accuracy": ceiling})
+        losses = {"logit": self.logit_weight * logit_loss(logits, teacher_logits)}
+        if self.absent_weight:
+            losses["absent"] = self.absent_weight * absent_loss(logits, batch.absent_BK)
+        return StepResult(losses, {"accuracy": accuracy, "teacher_accuracy": ceiling})
 
     def deployable(self) -> nn.Module:
         """The teacher's backbone with the trained head."""
@@ -168,10 +189,10 @@ def require_teacher(teacher: RtmPose | None, student: RtmPose) -> RtmPose:
     """The teacher, if there is one that sees the same crops.
 
     Raises:
-        InvalidInput: there is none, or one of another input size.
+        InvalidInput: there is none, or one of another input size, or of another kind.
     """
-    if teacher is None:
-        raise InvalidInput("distillation needs one", field="teacher")
+    if not isinstance(teacher, RtmPose):
+        raise InvalidInput("distillation needs a pose estimator", field="teacher")
     if teacher.input_size != student.input_size:
         raise InvalidInput(f"sees {teacher.input_size}, the student {student.input_size}", field="teacher")
     return teacher

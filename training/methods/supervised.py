@@ -3,8 +3,8 @@
 from torch import nn
 
 from pose_core.errors import InvalidInput
-from training.contracts import Batch, Method, Progress, StepResult
-from training.losses import Reduction, ground_truth_loss, position_accuracy, require_reduction
+from training.contracts import Method, PoseBatch, Progress, StepResult
+from training.losses import Reduction, absent_loss, ground_truth_loss, position_accuracy, require_reduction
 from training.models.rtmpose import RtmPose
 
 
@@ -17,6 +17,7 @@ class Supervised(Method):
             at 384 x 288); the mean times that number is the same on any number of devices and for any batch.
         ground_truth_reduction: `mean` over the samples, or their `sum` as in the published code, whose gradient then
             depends on the batch size; give it a weight of 1.
+        absent_weight: of `training.losses.absent_loss`; 0, as published, for none.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class Supervised(Method):
         *,
         ground_truth_weight: float = 64.0,
         ground_truth_reduction: Reduction = "mean",
+        absent_weight: float = 0.0,
     ) -> None:
         super().__init__()
         if teacher is not None:
@@ -34,14 +36,18 @@ class Supervised(Method):
         self.student = student
         self.ground_truth_weight = ground_truth_weight
         self.ground_truth_reduction: Reduction = ground_truth_reduction
+        self.absent_weight = absent_weight
 
-    def forward(self, batch: Batch, progress: Progress) -> StepResult:
-        """Loss `ground_truth`; metric `accuracy`, see `position_accuracy`."""
+    def forward(self, batch: PoseBatch, progress: Progress) -> StepResult:
+        """Losses `ground_truth` and, if it has a weight, `absent`; metric `accuracy`, see `position_accuracy`."""
         del progress
         logits = self.student(batch.image_B3HW)
         loss = ground_truth_loss(logits, batch.targets, batch.weight_BK, self.ground_truth_reduction)
         accuracy = position_accuracy(logits, batch.targets, batch.weight_BK)
-        return StepResult({"ground_truth": self.ground_truth_weight * loss}, {"accuracy": accuracy})
+        losses = {"ground_truth": self.ground_truth_weight * loss}
+        if self.absent_weight:
+            losses["absent"] = self.absent_weight * absent_loss(logits, batch.absent_BK)
+        return StepResult(losses, {"accuracy": accuracy})
 
     def deployable(self) -> nn.Module:
         """The student."""

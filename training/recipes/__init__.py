@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from pose_core.errors import UnknownChoice
 from training.recipe import Recipe
-from training.recipes import baselines, folder, skelmap, stage1, stage2
+from training.recipes import ablations, baselines, folder, skelmap, skelmap_det, stage1, stage2
 from training.recipes.debug import DEBUG_SUFFIX, debug_of
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -53,10 +53,23 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "folder-s1-s-t": folder.stage1_s_to_t,
     "folder-s2-t": folder.stage2_t,
     # the networks inside the package
-    "skelmap-m-128": skelmap.teacher_m_128,
+    "skelmap-m-features": skelmap.features_m,
+    "skelmap-s-features": skelmap.features_s,
+    "skelmap-t-features": skelmap.features_t,
     "skelmap-m": skelmap.teacher_m,
     "skelmap-s1": skelmap.stage1,
     "skelmap-s2": skelmap.stage2,
+    # which part of it helps
+    "ablation-teacher": ablations.teacher,
+    **{f"ablation-{variant}": ablations.stage1(variant) for variant in ablations.STAGE1},
+    "ablation-stage2": ablations.stage2,
+    # the detector inside the package
+    "skelmap-det-224": skelmap_det.base_224,
+    "skelmap-det-base": skelmap_det.base,
+    "skelmap-det": skelmap_det.everything,
+    "skelmap-det-fold0": skelmap_det.fold_0,
+    "skelmap-det-fold1": skelmap_det.fold_1,
+    "skelmap-det-fold2": skelmap_det.fold_2,
 }
 
 

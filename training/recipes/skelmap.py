@@ -1,8 +1,9 @@
-"""The whole-body network inside the package: a larger teacher, grown from half the resolution, and both stages.
+"""The whole-body network inside the package: backbones that learn to see, a larger teacher, and both stages.
 
 Not from the paper. The data are some thousand people, labelled in part by machines, and there are no weights to start
-from, so everything is done for variety: strong changes of the pictures, cut-off bodies, pasted neighbours. Points that
-a cut took away are taught to be nowhere. `docs/models/skelmap-t.md` says what came of it.
+from. So the backbones first copy the feature maps of a public detector, and everything is done for variety: strong
+changes of the pictures, cut-off bodies, pasted neighbours. Points that a cut took away are taught to score low.
+`docs/models/skelmap-t.md` says what came of it.
 """
 
 from dataclasses import replace
@@ -43,41 +44,62 @@ DATA = Data(
     val=Source(dataset="coco_wholebody", annotations="val.json", options=(CONFIDENT,)),
     augmentation=STRONG,
     light_augmentation=MODERATE,
-    absent_weight=0.2,
     workers=2,
 )
 
+ABSENT = (("absent_weight", 1.0),)
+"""Points that a cut took away, and those beyond the edge of a crop, are to score 0."""
+
 HALF_SIZE = Size(width=96, height=128)
-HALF_SIGMA = (3.46, 4.0)
+"""Where a step costs a quarter; feature maps of convolutions do not depend on the size of the picture."""
+
+DETECTOR = Network(model="yolox-nano", weights="weights/yolox_nano.onnx")
+"""The published ONNX file of YOLOX-nano, below the data folder."""
 
 
-def teacher_m_128() -> Recipe:
-    """RTMPose-m at 128 x 96, where a step costs a quarter: what the teacher starts from.
+def features_m() -> Recipe:
+    """What the teacher's backbone starts from: the feature maps of a public detector, at 128 x 96.
 
-    No published number. `python -m training run skelmap-m-128 --data FOLDER`; hours are in `docs/models/skelmap-t.md`.
+    No published number. `python -m training run skelmap-m-features --data FOLDER`; hours are in
+    `docs/models/skelmap-t.md`.
     """
-    return ours(
-        "skelmap-m-128",
-        Network(model="rtmpose-m"),
-        MethodRecipe(name="supervised"),
-        epochs=40,
-        learning_rate=2e-3,
-        input_size=HALF_SIZE,
-        sigma=HALF_SIGMA,
-    )
+    return features("m")
+
+
+def features_s() -> Recipe:
+    """What the student's backbone starts from, likewise.
+
+    No published number. `python -m training run skelmap-s-features --data FOLDER`; hours are in
+    `docs/models/skelmap-t.md`.
+    """
+    return features("s")
+
+
+def features_t() -> Recipe:
+    """What the students of `training.recipes.ablations` start from.
+
+    No published number. `python -m training run skelmap-t-features --data FOLDER`; hours are in
+    `docs/models/skelmap-t.md`.
+    """
+    return features("t")
+
+
+def seeing(size: str) -> Network:
+    """An RTMPose whose backbone has the features of `skelmap-SIZE-features`."""
+    return Network(model=f"rtmpose-{size}", weights=f"runs/skelmap-{size}-features", load="backbone")
 
 
 def teacher_m() -> Recipe:
     """RTMPose-m at 256 x 192, the teacher.
 
-    No published number. `python -m training run skelmap-m --data FOLDER` after `skelmap-m-128`; hours are in
+    No published number. `python -m training run skelmap-m --data FOLDER` after `skelmap-m-features`; hours are in
     `docs/models/skelmap-t.md`.
     """
     return ours(
         "skelmap-m",
-        Network(model="rtmpose-m", weights="runs/skelmap-m-128", load="backbone"),
-        MethodRecipe(name="supervised"),
-        epochs=20,
+        seeing("m"),
+        MethodRecipe(name="supervised", options=ABSENT),
+        epochs=40,
         learning_rate=1e-3,
     )
 
@@ -85,13 +107,14 @@ def teacher_m() -> Recipe:
 def stage1() -> Recipe:
     """First stage, RTMPose-m to s.
 
-    No published number. `python -m training run skelmap-s1 --data FOLDER` after `skelmap-m`; hours are in
+    No published number. `python -m training run skelmap-s1 --data FOLDER` after `skelmap-m` and `skelmap-s-features`;
+    hours are in
     `docs/models/skelmap-t.md`.
     """
     return ours(
         "skelmap-s1",
-        Network(model="rtmpose-s"),
-        MethodRecipe(name="dwpose-stage1"),
+        seeing("s"),
+        MethodRecipe(name="dwpose-stage1", options=ABSENT),
         teacher=Network(model="rtmpose-m", weights="runs/skelmap-m"),
         epochs=30,
         learning_rate=2e-3,
@@ -107,11 +130,24 @@ def stage2() -> Recipe:
     return ours(
         "skelmap-s2",
         Network(model="rtmpose-s"),
-        MethodRecipe(name="dwpose-stage2"),
+        MethodRecipe(name="dwpose-stage2", options=ABSENT),
         teacher=Network(model="rtmpose-s", weights="runs/skelmap-s1"),
         epochs=6,
         learning_rate=1e-3,
     )
+
+
+def features(size: str) -> Recipe:
+    """A backbone that sees what a detector sees."""
+    recipe = ours(
+        f"skelmap-{size}-features",
+        Network(model=f"rtmpose-{size}"),
+        MethodRecipe(name="mimic"),
+        epochs=10,
+        learning_rate=2e-3,
+        teacher=DETECTOR,
+    )
+    return replace(recipe, input_size=HALF_SIZE, evaluate_every=recipe.epochs)
 
 
 def ours(
@@ -122,8 +158,6 @@ def ours(
     epochs: int,
     learning_rate: float,
     teacher: Network | None = None,
-    input_size: Size = LOW.input_size,
-    sigma: tuple[float, float] = LOW.sigma,
 ) -> Recipe:
     """A run with batches of 64, flat for its first half, with milder changes in its last fifth."""
     return Recipe(
@@ -139,8 +173,8 @@ def ours(
             cosine_until_epoch=epochs,
             ema_warm_up=500,
         ),
-        input_size=input_size,
-        sigma=sigma,
+        input_size=LOW.input_size,
+        sigma=LOW.sigma,
         epochs=epochs,
         batch_size=64,
         evaluate_every=2,

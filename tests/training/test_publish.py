@@ -1,0 +1,72 @@
+"""Publishing: nothing gets its name before it was compared."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pose_core.errors import InvalidInput, ModelError, UnknownChoice
+from pose_core.types import Size
+from training.deployable import Description, describe, save_deployable
+from training.export import ExportReport
+from training.known import DEFAULT_SIZE, Known, parse_size
+from training.models import MODELS
+from training.publish import describe_agreement, publish
+from training.tasks import TASKS, Published
+
+SMALL = Size(64, 64)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh network in a file that says what it is."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    about = Description(model="rtmpose-t", input_size=SMALL, sigma=(4.9, 5.66), recipe="folder-t", step=1)
+    save_deployable(MODELS["rtmpose-t"](input_size=SMALL).state_dict(), about, path)
+    return path
+
+
+def test_points_that_differ_leave_the_older_file(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "good.onnx"
+    published = publish(weights, path, None, precision="float32")
+    assert (published.export.path, published.export.bytes) == (path, path.stat().st_size)
+    before = path.read_bytes()
+
+    def far_away(_network: Any, report: ExportReport, *_: object) -> Published:
+        return Published(report, crops=2, sure=10, near=0.5, farthest_px=9.0)
+
+    monkeypatch.setitem(TASKS, "pose", replace(TASKS["pose"], compare=far_away))
+    with pytest.raises(ModelError, match=r"only 50\.00% of what the file finds"):
+        publish(weights, path, None, precision="float32")
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_where_nothing_was_found_nothing_was_compared() -> None:
+    published = Published(ExportReport(Path("x.onnx"), "", 1, {}), crops=2, sure=0, near=1.0, farthest_px=0.0)
+    assert "was not compared" in describe_agreement(published)
+    assert "%" not in describe_agreement(published)
+    assert describe_agreement(replace(published, sure=3)).startswith("of 3 points or boxes it is sure of 100.00% lie")
+
+
+def test_what_a_published_file_is_says_its_user(weights: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "dw-l.pth"
+    about = Known("rtmpose-l", "288x384").describe(bare)
+    assert (about.model, about.input_size, about.sigma) == ("rtmpose-l", Size(288, 384), (6.0, 6.93))
+    assert (about.recipe, about.task) == ("dw-l", "pose")
+    assert Known("rtmpose-t").describe(bare).input_size == parse_size(DEFAULT_SIZE) == Size(192, 256)
+    assert describe(bare, "yolox-nano", SMALL, (1, 1)).task == "detection"
+    assert Known().describe(weights).input_size == SMALL
+    with pytest.raises(
+        InvalidInput, match=r"dw-l\.pth does not say which network it belongs to; --model and --size do"
+    ):
+        Known().describe(bare)
+    with pytest.raises(UnknownChoice, match="model: unknown value 'rtmpose'; valid: rtmpose-t, "):
+        Known("rtmpose").describe(bare)
+    with pytest.raises(InvalidInput, match="size: '256' is no WIDTHxHEIGHT, such as 192x256"):
+        Known("rtmpose-t", "256").describe(bare)
