@@ -13,8 +13,8 @@ from training.contracts import Evaluate
 from training.deployable import build_described
 from training.distributed import choose_device
 from training.evals.report import Report
-from training.known import Known
 from training.publish import RECIPE_KEY
+from training.published import Known
 from training.recipe import Recipe
 from training.recipes import find_recipe
 from training.tasks import TASKS, Measurement

@@ -10,9 +10,9 @@ import typer
 from pose_core.errors import InvalidInput
 from training.assemble import find_weights
 from training.evals.report import format_table, write_json
-from training.known import DEFAULT_SIZE, Known
 from training.measure import Measurement, load_candidate, measure
 from training.publish import describe_agreement, publish, real_crops, weights_row
+from training.published import DEFAULT_SIZE, Known
 from training.recipes import find_recipe
 from training.tasks import TASKS
 from training.terminal import DATA, Chosen, Data, require_place

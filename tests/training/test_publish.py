@@ -11,9 +11,9 @@ from pose_core.errors import InvalidInput, ModelError, UnknownChoice
 from pose_core.types import Size
 from training.deployable import Description, describe, save_deployable
 from training.export import ExportReport
-from training.known import DEFAULT_SIZE, Known, parse_size
 from training.models import MODELS
 from training.publish import describe_agreement, publish
+from training.published import DEFAULT_SIZE, Known, parse_size
 from training.tasks import TASKS, Published
 
 SMALL = Size(64, 64)

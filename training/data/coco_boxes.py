@@ -14,18 +14,10 @@ import numpy as np
 
 from pose_core.errors import InvalidInput, UnknownChoice
 from pose_core.types import Size
-from training.data.documents import (
-    BadAnnotation,
-    Record,
-    numbers,
-    picture_of,
-    read_document,
-    read_pictures,
-    whole_number,
-)
+from training.data.documents import picture_of, read_document, read_pictures
 from training.data.records import BadRecord, Picture, options_of
 from training.data.scenes import LoadedScenes, Scene, box_overlap, joined, rows_of
-from training.documents import begins_with
+from training.documents import BadAnnotation, Record, begins_with, numbers, whole_number
 from training.recipe import Source
 
 OPTIONS: Final[Mapping[str, str | int | float]] = {

@@ -14,18 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from pose_core.skeleton import BODY, FACE, FEET, KEYPOINT_COUNT, LEFT_HAND, RIGHT_HAND
-from training.data.documents import (
-    BadAnnotation,
-    Record,
-    box_of,
-    clipped,
-    in_picture_order,
-    numbers,
-    picture_of,
-    read_document,
-    read_pictures,
-    whole_number,
-)
+from training.data.documents import in_picture_order, picture_of, read_document, read_pictures
 from training.data.records import (
     BadRecord,
     Loaded,
@@ -35,7 +24,7 @@ from training.data.records import (
     dataset_of,
     options_of,
 )
-from training.documents import begins_with
+from training.documents import BadAnnotation, Record, begins_with, box_of, clipped, numbers, whole_number
 from training.recipe import Source
 
 logger = logging.getLogger(__name__)

@@ -4,31 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from training.data.records import BadRecord, Picture
-from training.documents import (
-    BadAnnotation,
-    Record,
-    box_of,
-    clipped,
-    lists_of,
-    load_json,
-    numbers,
-    picture_fields,
-    picture_number,
-    whole_number,
-)
-
-__all__ = [
-    "BadAnnotation",
-    "Record",
-    "box_of",
-    "clipped",
-    "in_picture_order",
-    "numbers",
-    "picture_of",
-    "read_document",
-    "read_pictures",
-    "whole_number",
-]
+from training.documents import BadAnnotation, Record, lists_of, load_json, picture_fields, picture_number, whole_number
 
 
 def read_document(path: Path) -> tuple[list[Record], list[Record]]:
