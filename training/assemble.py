@@ -14,10 +14,11 @@ from training.distributed import World
 from training.methods import METHODS
 from training.models import MODELS
 from training.models import Network as Built
+from training.models.resize import SIZED, resize_weights
 from training.models.yolox import YoloX
 from training.recipe import Network, Recipe
 from training.tasks import TASKS
-from training.upstream import Kind, load_upstream
+from training.upstream import Kind, load_upstream, read_checkpoint, require_match, select_weights
 from training.yolox_onnx import load_yolox_onnx
 
 LOADS: Final[Mapping[str, Kind | None]] = {"all": None, "backbone": "backbone", "stage1": "stage1", "stage2": "stage2"}
@@ -57,7 +58,7 @@ def build_network(network: Network, input_size: Size, folder: Path) -> Built:
     """
     if network.model not in MODELS:
         raise UnknownChoice("model", network.model, MODELS)
-    built = MODELS[network.model](input_size=input_size)
+    built = MODELS[network.model](input_size=network.input_size or input_size)
     if network.weights is not None:
         load_weights(built, find_weights(network.weights, folder), network)
     return built
@@ -71,8 +72,23 @@ def load_weights(built: Built, path: Path, network: Network) -> None:
     """
     if path.suffix == ".onnx" and isinstance(built, YoloX):
         load_yolox_onnx(built, path)
+    elif network.load == "resized":
+        load_resized(built, path)
     else:
         load_upstream(built, path, LOADS[network.load])
+
+
+def load_resized(built: Built, path: Path) -> None:
+    """Fill an estimator with the weights of one for another size of crop, in place.
+
+    Raises:
+        ModelError: they are not those of such a network.
+    """
+    state = select_weights(read_checkpoint(path), "estimator", str(path))
+    if state.keys() >= SIZED:
+        state = resize_weights(state, built.input_size)
+    require_match(state, built.state_dict(), str(path))
+    built.load_state_dict(state, strict=True)
 
 
 def find_weights(name: str, folder: Path) -> Path:

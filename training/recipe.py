@@ -96,13 +96,16 @@ class Network:
     Attributes:
         model: a name in `training.models.MODELS`.
         weights: checkpoint to start from, None for a fresh network.
-        load: `all` of it, only the `backbone` with a fresh head, or the student in a raw checkpoint of the published
-            distiller, of its first stage (`stage1`) or its second (`stage2`).
+        load: `all` of it, only the `backbone` with a fresh head, all of it `resized` from another size of crop (see
+            `training.models.resize`), or the student in a raw checkpoint of the published distiller, of its first stage
+            (`stage1`) or its second (`stage2`).
+        input_size: of a teacher that sees smaller crops than its student; None for the recipe's.
     """
 
     model: str
     weights: str | None = None
-    load: Literal["all", "backbone", "stage1", "stage2"] = "all"
+    load: Literal["all", "backbone", "resized", "stage1", "stage2"] = "all"
+    input_size: Size | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

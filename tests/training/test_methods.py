@@ -34,6 +34,7 @@ BUILDERS: dict[str, Callable[..., Method]] = {
         tiny.build_student(), tiny.build_teacher(scale=tiny.SCALE), **options
     ),
     "yolox": lambda **options: tiny.build_method("yolox", teacher_least=0.0, **options),
+    "blockwise": lambda: tiny.build_method("blockwise"),
 }
 
 
@@ -111,7 +112,7 @@ def gradient_norm(network: nn.Module) -> float:
 @pytest.mark.parametrize("name", METHODS)
 def test_losses_reach_exactly_what_requires_a_gradient(name: str) -> None:
     method = BUILDERS[name]().train()
-    batch = tiny.make_scenes().prepared(torch.contiguous_format) if name == "yolox" else normalised_batch()
+    batch = tiny.make_scenes().prepared(torch.contiguous_format) if name in tiny.SCENE_METHODS else normalised_batch()
     result = method(batch, START)
     assert all(loss.ndim == 0 and loss > 0 for loss in result.losses.values())
     assert all(not metric.requires_grad for metric in result.metrics.values())
@@ -217,6 +218,8 @@ def test_wrong_teachers_are_refused() -> None:
         DwposeStage1(tiny.build_student(), None)
     with pytest.raises(InvalidInput, match="sees Size"):
         DwposeStage1(tiny.build_student(), RtmPose(tiny.WIDE, Size(64, 64), tiny.POINTS))
+    with pytest.raises(InvalidInput, match="sees Size"):
+        DwposeStage2(tiny.build_student(), RtmPose(tiny.SCALE, Size(64, 64), tiny.POINTS))
     with pytest.raises(InvalidInput, match="of the teacher's architecture"):
         DwposeStage2(tiny.build_student(), tiny.build_teacher())
 

@@ -45,7 +45,10 @@ def test_every_recipe_runs_at_debug_size(recipe: Recipe, tmp_path: Path) -> None
         assert all(map(math.isfinite, numbers.losses.values()))
     still = [name for name, parameter in trainable(method).items() if torch.equal(parameter, before[name])]
     # a detector's boxes are learnt on maps of which a cell got somebody
-    assert [name for name in still if not name.startswith("student.head.reg_preds.")] == []
+    still = [name for name in still if not name.startswith("student.head.reg_preds.")]
+    if recipe.method.name == "blockwise":  # deep blocks of a fresh teacher make constants, those of a fresh student
+        still = [name for name in still if not name.endswith((".bn.weight", ".bias"))]
+    assert still == []
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -12,7 +12,6 @@ from pose_core.types import Size
 from training.contracts import BatchSource, DetectionBatch, Method, PoseBatch
 from training.distributed import World
 from training.methods import METHODS
-from training.methods.yolox import Yolox
 from training.models.rtmpose import RtmPose, Scale
 from training.models.yolox import YoloX, build_yolox
 from training.recipe import Data, MethodRecipe, Network, Optimisation, Recipe, Source
@@ -21,6 +20,9 @@ from training.run import Run, Settings
 SIZE = Size(width=32, height=64)
 SCENE_SIZE = Size(width=64, height=64)
 POINTS = 3
+SCENE_METHODS = ("yolox", "blockwise")
+"""Methods that look at whole pictures."""
+
 SCALE, WIDE = Scale(deepen=0.1, widen=0.0625), Scale(deepen=0.1, widen=0.125)
 
 
@@ -114,13 +116,13 @@ class SceneSource:
 
 def source_of(name: str) -> BatchSource:
     """Batches that a method can learn from."""
-    return SceneSource() if name == "yolox" else TinySource()
+    return SceneSource() if name in SCENE_METHODS else TinySource()
 
 
 def build_method(name: str, *, student: RtmPose | None = None, **options: Any) -> Method:
     """A method of `training.methods.METHODS` with networks of its own, and a fresh student if none is given."""
-    if name == "yolox":
-        return Yolox(build_detector(), build_detector(1, classes=2), **options)
+    if name in SCENE_METHODS:
+        return METHODS[name](build_detector(), build_detector(1, classes=2), **options)
     teachers: dict[str, Callable[[], RtmPose | YoloX | None]] = {
         "mimic": lambda: build_yolox("nano", input_size=SIZE),
         "supervised": lambda: None,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from training.contracts import Method
+from training.methods.blockwise import Blockwise
 from training.methods.dwpose import DwposeStage1, DwposeStage2
 from training.methods.mimic import Mimic
 from training.methods.supervised import Supervised
@@ -14,5 +15,6 @@ METHODS: dict[str, Callable[..., Method]] = {
     "dwpose-stage1": DwposeStage1,
     "dwpose-stage2": DwposeStage2,
     "yolox": Yolox,
+    "blockwise": Blockwise,
 }
 """Name -> a constructor that takes the student, the teacher or None, and the options of a recipe by name."""

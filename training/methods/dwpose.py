@@ -21,6 +21,7 @@ from training.losses import (
     position_accuracy,
     require_reduction,
 )
+from training.methods.smaller_teacher import ask_teacher, reduce_map, reduction_factor
 from training.models.rtmpose import RtmPose
 
 TeacherMode = Literal["eval", "train"]
@@ -37,7 +38,8 @@ class DwposeStage1(Method):
 
     Attributes:
         student: what is trained.
-        teacher: never gets a gradient.
+        teacher: never gets a gradient. It may see crops that are smaller by a whole factor, and then is asked about
+            reduced ones; see `training.methods.smaller_teacher`.
         align: 1 x 1 convolution from the student's channels to the teacher's; the identity where they agree. Trained,
             and dropped in the end.
         feature_weight: alpha of the feature loss. The paper writes 5e-5 beside a formula with a mean, the published
@@ -68,7 +70,8 @@ class DwposeStage1(Method):
         super().__init__()
         require_reduction(ground_truth_reduction)
         self.student = student
-        self.teacher = require_teacher(teacher, student).requires_grad_(requires_grad=False)
+        self.teacher = require_teacher(teacher).requires_grad_(requires_grad=False)
+        self.factor = reduction_factor(student.input_size, self.teacher.input_size)
         self.align = build_align(student.backbone.channels, self.teacher.backbone.channels)
         self.feature_weight, self.logit_weight = feature_weight, logit_weight
         self.ground_truth_weight = ground_truth_weight
@@ -90,14 +93,15 @@ class DwposeStage1(Method):
         A further metric is `accuracy`.
         """
         with torch.no_grad():
-            teacher_BCHW, *teacher_logits = self.teacher.forward_with_feature(batch.image_B3HW)
+            teacher_BCHW, *teacher_logits = ask_teacher(self.teacher, batch.image_B3HW, self.factor)
         student_BCHW, *logits = self.student.forward_with_feature(batch.image_B3HW)
+        aligned_BCHW = reduce_map(self.align(student_BCHW), self.factor)
         factor = 1 - progress.epoch / progress.epochs if self.decay else 1.0
         truth = ground_truth_loss(logits, batch.targets, batch.weight_BK, self.ground_truth_reduction)
         mask_BK = batch.weight_BK if self.mask_logits else None
         losses = {
             "ground_truth": self.ground_truth_weight * truth,
-            "feature": factor * self.feature_weight * feature_loss(self.align(student_BCHW), teacher_BCHW),
+            "feature": factor * self.feature_weight * feature_loss(aligned_BCHW, teacher_BCHW),
             "logit": factor * self.logit_weight * logit_loss(logits, teacher_logits, mask_BK),
         }
         if self.absent_weight:
@@ -135,7 +139,9 @@ class DwposeStage2(Method):
         absent_weight: float = 0.0,
     ) -> None:
         super().__init__()
-        teacher = require_teacher(teacher, student)
+        teacher = require_teacher(teacher)
+        if teacher.input_size != student.input_size:
+            raise InvalidInput(f"sees {teacher.input_size}, the student {student.input_size}", field="teacher")
         if student.backbone.channels != teacher.backbone.channels:
             raise InvalidInput("stage 2 needs a student of the teacher's architecture", field="student")
         if student_head not in get_args(StudentHead):
@@ -185,16 +191,14 @@ def build_align(student_channels: int, teacher_channels: int) -> nn.Module:
     return nn.Conv2d(student_channels, teacher_channels, kernel_size=1)
 
 
-def require_teacher(teacher: RtmPose | None, student: RtmPose) -> RtmPose:
-    """The teacher, if there is one that sees the same crops.
+def require_teacher(teacher: RtmPose | None) -> RtmPose:
+    """The teacher, if there is one.
 
     Raises:
-        InvalidInput: there is none, or one of another input size, or of another kind.
+        InvalidInput: there is none, or one of another kind.
     """
     if not isinstance(teacher, RtmPose):
         raise InvalidInput("distillation needs a pose estimator", field="teacher")
-    if teacher.input_size != student.input_size:
-        raise InvalidInput(f"sees {teacher.input_size}, the student {student.input_size}", field="teacher")
     return teacher
 
 

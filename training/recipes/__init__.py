@@ -57,6 +57,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "skelmap-s-features": skelmap.features_s,
     "skelmap-t-features": skelmap.features_t,
     "skelmap-m": skelmap.teacher_m,
+    "skelmap-s1-half": skelmap.stage1_half,
     "skelmap-s1": skelmap.stage1,
     "skelmap-s2": skelmap.stage2,
     # which part of it helps
@@ -64,6 +65,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     **{f"ablation-{variant}": ablations.stage1(variant) for variant in ablations.STAGE1},
     "ablation-stage2": ablations.stage2,
     # the detector inside the package
+    "skelmap-det-blocks": skelmap_det.blocks,
     "skelmap-det-224": skelmap_det.base_224,
     "skelmap-det-base": skelmap_det.base,
     "skelmap-det": skelmap_det.everything,

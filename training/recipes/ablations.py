@@ -10,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from training.recipe import MethodRecipe, Network, Recipe
-from training.recipes.skelmap import HALF_SIZE, MODERATE, ours, seeing
+from training.recipes.skelmap import halved, ours, seeing
 
-HALF_SIGMA = (3.46, 4.0)
 EPOCHS = 8
 TEACHER = "runs/ablation-teacher"
 DISTILLED = "runs/ablation-decay"
@@ -63,7 +62,6 @@ def stage2() -> Recipe:
 
 
 def small(name: str, student: Network, method: MethodRecipe, teacher: Network | None, epochs: int) -> Recipe:
-    """A run at half the resolution with milder changes of the pictures throughout."""
+    """A run at half the resolution."""
     recipe = ours(name, student, method, epochs=epochs, learning_rate=2e-3, teacher=teacher)
-    data = replace(recipe.data, augmentation=MODERATE, light_augmentation=MODERATE)
-    return replace(recipe, data=data, input_size=HALF_SIZE, sigma=HALF_SIGMA, evaluate_every=epochs)
+    return replace(halved(recipe), evaluate_every=epochs)

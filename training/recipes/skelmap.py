@@ -1,8 +1,9 @@
 """The whole-body network inside the package: backbones that learn to see, a larger teacher, and both stages.
 
-Not from the paper. The data are some thousand people, labelled in part by machines, and there are no weights to start
-from. So the backbones first copy the feature maps of a public detector, and everything is done for variety: strong
-changes of the pictures, cut-off bodies, pasted neighbours. Points that a cut took away are taught to score low.
+Not from the paper. The data are some thousand people, labelled in part by machines, there are no weights to start from,
+and two processor cores have to do. So the backbones first copy the feature maps of a public detector; all that can be
+learnt from small pictures is learnt at 128 x 96, where a step costs a quarter; and the teacher stays there, looking at
+reduced crops while its student sees 256 x 192. Points that a cut took away are taught to score low.
 `docs/models/skelmap-t.md` says what came of it.
 """
 
@@ -17,16 +18,6 @@ EVERYBODY = Source(dataset="coco_wholebody", annotations="train.json", options=(
 ORDINARY = Source(dataset="coco_wholebody", annotations="train.json", options=(CONFIDENT, ("below", "images/coco/")))
 """Ordinary photos with human labels, a fourteenth of the people; they count three times."""
 
-STRONG = Augmentation(
-    scale=0.4,
-    rotation=(0.6, 60.0),
-    hue=(8.0, 50.0, 50.0),
-    dropout=(0.5, (0.15, 0.35)),
-    cut=0.35,
-    reduction=(0.25, 4.0),
-    neighbour=0.25,
-    grey=0.05,
-)
 MODERATE = Augmentation(
     shift=(0.0, 0.0),
     scale=0.25,
@@ -42,9 +33,9 @@ MODERATE = Augmentation(
 DATA = Data(
     train=(EVERYBODY, ORDINARY, ORDINARY),
     val=Source(dataset="coco_wholebody", annotations="val.json", options=(CONFIDENT,)),
-    augmentation=STRONG,
+    augmentation=MODERATE,
     light_augmentation=MODERATE,
-    workers=2,
+    workers=1,
 )
 
 ABSENT = (("absent_weight", 1.0),)
@@ -52,6 +43,11 @@ ABSENT = (("absent_weight", 1.0),)
 
 HALF_SIZE = Size(width=96, height=128)
 """Where a step costs a quarter; feature maps of convolutions do not depend on the size of the picture."""
+
+HALF_SIGMA = (3.46, 4.0)
+"""Of labels at that size: between the published widths, whose bins are half as many of a person, and half of them."""
+
+TEACHER = Network(model="rtmpose-m", weights="runs/skelmap-m", input_size=HALF_SIZE)
 
 DETECTOR = Network(model="yolox-nano", weights="weights/yolox_nano.onnx")
 """The published ONNX file of YOLOX-nano, below the data folder."""
@@ -90,34 +86,47 @@ def seeing(size: str) -> Network:
 
 
 def teacher_m() -> Recipe:
-    """RTMPose-m at 256 x 192, the teacher.
+    """RTMPose-m at 128 x 96, the teacher.
 
     No published number. `python -m training run skelmap-m --data FOLDER` after `skelmap-m-features`; hours are in
     `docs/models/skelmap-t.md`.
     """
-    return ours(
-        "skelmap-m",
-        seeing("m"),
-        MethodRecipe(name="supervised", options=ABSENT),
-        epochs=40,
-        learning_rate=1e-3,
+    recipe = ours(
+        "skelmap-m", seeing("m"), MethodRecipe(name="supervised", options=ABSENT), epochs=12, learning_rate=1.5e-3
     )
+    return halved(recipe)
+
+
+def stage1_half() -> Recipe:
+    """First stage, RTMPose-m to s, at 128 x 96.
+
+    No published number. `python -m training run skelmap-s1-half --data FOLDER` after `skelmap-m` and
+    `skelmap-s-features`; hours are in `docs/models/skelmap-t.md`.
+    """
+    recipe = ours(
+        "skelmap-s1-half",
+        seeing("s"),
+        MethodRecipe(name="dwpose-stage1", options=(*ABSENT, ("decay", False))),
+        teacher=TEACHER,
+        epochs=8,
+        learning_rate=2e-3,
+    )
+    return halved(recipe)
 
 
 def stage1() -> Recipe:
-    """First stage, RTMPose-m to s.
+    """First stage, RTMPose-m to s, at 256 x 192; the teacher looks at reduced crops.
 
-    No published number. `python -m training run skelmap-s1 --data FOLDER` after `skelmap-m` and `skelmap-s-features`;
-    hours are in
+    No published number. `python -m training run skelmap-s1 --data FOLDER` after `skelmap-s1-half`; hours are in
     `docs/models/skelmap-t.md`.
     """
     return ours(
         "skelmap-s1",
-        seeing("s"),
-        MethodRecipe(name="dwpose-stage1", options=ABSENT),
-        teacher=Network(model="rtmpose-m", weights="runs/skelmap-m"),
-        epochs=30,
-        learning_rate=2e-3,
+        Network(model="rtmpose-s", weights="runs/skelmap-s1-half", load="resized"),
+        MethodRecipe(name="dwpose-stage1", options=(*ABSENT, ("feature_weight", 2.8e-4))),
+        teacher=TEACHER,
+        epochs=6,
+        learning_rate=1.5e-3,
     )
 
 
@@ -132,8 +141,8 @@ def stage2() -> Recipe:
         Network(model="rtmpose-s"),
         MethodRecipe(name="dwpose-stage2", options=ABSENT),
         teacher=Network(model="rtmpose-s", weights="runs/skelmap-s1"),
-        epochs=6,
-        learning_rate=1e-3,
+        epochs=4,
+        learning_rate=2e-3,
     )
 
 
@@ -143,11 +152,16 @@ def features(size: str) -> Recipe:
         f"skelmap-{size}-features",
         Network(model=f"rtmpose-{size}"),
         MethodRecipe(name="mimic"),
-        epochs=10,
+        epochs=5,
         learning_rate=2e-3,
         teacher=DETECTOR,
     )
     return replace(recipe, input_size=HALF_SIZE, evaluate_every=recipe.epochs)
+
+
+def halved(recipe: Recipe) -> Recipe:
+    """The same run with crops, and labels, of half the size; a label of the same width would be twice as wide there."""
+    return replace(recipe, input_size=HALF_SIZE, sigma=HALF_SIGMA)
 
 
 def ours(
@@ -159,16 +173,16 @@ def ours(
     learning_rate: float,
     teacher: Network | None = None,
 ) -> Recipe:
-    """A run with batches of 64, flat for its first half, with milder changes in its last fifth."""
+    """A run with batches of 64, flat for its first half."""
     return Recipe(
         name=name,
         student=student,
         teacher=teacher,
         method=method,
-        data=replace(DATA, light_from_epoch=epochs * 4 // 5),
+        data=DATA,
         optimisation=Optimisation(
             learning_rate=learning_rate,
-            warm_up_steps=300,
+            warm_up_steps=100,
             flat_until_epoch=epochs // 2,
             cosine_until_epoch=epochs,
             ema_warm_up=500,

@@ -14,6 +14,8 @@ measured in folds: `skelmap-det-fold0` to 2 have not seen a third of the labelle
 and `skelmap-det`, the one that is shipped, has seen them all.
 """
 
+from dataclasses import replace
+
 from pose_core.types import Size
 from training.recipe import Augmentation, Data, MethodRecipe, Network, Optimisation, Recipe, Source
 
@@ -56,6 +58,28 @@ MODERATE = Augmentation(
 """The last epochs, in which no picture is one of four."""
 
 
+def blocks() -> Recipe:
+    """Every block of the public YOLOX-nano copied alone at 224 x 224, on all pictures but the labelled photos.
+
+    No published number. `python -m training run skelmap-det-blocks --data FOLDER --teacher-weights yolox_nano.onnx`;
+    hours are in `docs/models/skelmap-det.md`.
+    """
+    recipe = detector(
+        "skelmap-det-blocks",
+        Network(model="yolox-nano-person"),
+        sources(NONE_LABELLED),
+        held_photos(-1, FOLDS),
+        epochs=4,
+        learning_rate=4e-3,
+        input_size=HALF_SIZE,
+        batch_size=32,
+    )
+    optimisation = replace(recipe.optimisation, warm_up_steps=50, flat_until_epoch=2)
+    return replace(
+        recipe, method=MethodRecipe(name="blockwise"), optimisation=optimisation, evaluate_every=recipe.epochs
+    )
+
+
 def base_224() -> Recipe:
     """YOLOX-nano at 224 x 224 on all pictures but the labelled photos, on which it is evaluated: where all runs begin.
 
@@ -64,10 +88,10 @@ def base_224() -> Recipe:
     """
     return detector(
         "skelmap-det-224",
-        Network(model="yolox-nano-person"),
+        Network(model="yolox-nano-person", weights="runs/skelmap-det-blocks"),
         sources(NONE_LABELLED),
         held_photos(-1, FOLDS),
-        epochs=36,
+        epochs=6,
         learning_rate=2e-3,
         input_size=HALF_SIZE,
         batch_size=32,
