@@ -35,6 +35,10 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
 """Part of a detector -> its blocks; all but the last layers of the classes, which are not the same ones."""
 
 
+LEAST_DEVIATION: Final = 0.3
+"""Channels that vary less, as a fraction of how much the whole map does, count less; some are nearly constant."""
+
+
 class Seen(NamedTuple):
     """What went into a block of the teacher and what came out, (B, C, H, W) each."""
 
@@ -90,10 +94,11 @@ class BlockErrors(NamedTuple):
 
 
 def block_errors(block: nn.Module, seen: Seen) -> BlockErrors:
-    """Compare a block with the teacher's on the same input; all channels of the result count alike."""
+    """Compare a block with the teacher's on the same input; all channels of the result count alike but the dullest."""
     wanted_BCHW = seen.made_BCHW.float()
     found_BCHW = block(seen.given_BCHW).float()
-    deviation_1C11 = wanted_BCHW.std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-3)
+    deviation_1C11 = wanted_BCHW.std(dim=(0, 2, 3), keepdim=True)
+    deviation_1C11 = deviation_1C11.clamp(min=max(LEAST_DEVIATION * wanted_BCHW.std().item(), 1e-3))
     error_BCHW = (found_BCHW - wanted_BCHW) / deviation_1C11
     loss = functional.smooth_l1_loss(error_BCHW, torch.zeros_like(error_BCHW))
     return BlockErrors(loss, error_BCHW.detach().square().mean())

@@ -66,7 +66,6 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "ablation-stage2": ablations.stage2,
     # the detector inside the package
     "skelmap-det-blocks": skelmap_det.blocks,
-    "skelmap-det-224": skelmap_det.base_224,
     "skelmap-det-base": skelmap_det.base,
     "skelmap-det": skelmap_det.everything,
     "skelmap-det-fold0": skelmap_det.fold_0,

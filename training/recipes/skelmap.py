@@ -59,7 +59,7 @@ def features_m() -> Recipe:
     No published number. `python -m training run skelmap-m-features --data FOLDER`; hours are in
     `docs/models/skelmap-t.md`.
     """
-    return features("m")
+    return features("m", epochs=5)
 
 
 def features_s() -> Recipe:
@@ -68,7 +68,7 @@ def features_s() -> Recipe:
     No published number. `python -m training run skelmap-s-features --data FOLDER`; hours are in
     `docs/models/skelmap-t.md`.
     """
-    return features("s")
+    return features("s", epochs=3)
 
 
 def features_t() -> Recipe:
@@ -77,7 +77,7 @@ def features_t() -> Recipe:
     No published number. `python -m training run skelmap-t-features --data FOLDER`; hours are in
     `docs/models/skelmap-t.md`.
     """
-    return features("t")
+    return features("t", epochs=3)
 
 
 def seeing(size: str) -> Network:
@@ -92,7 +92,7 @@ def teacher_m() -> Recipe:
     `docs/models/skelmap-t.md`.
     """
     recipe = ours(
-        "skelmap-m", seeing("m"), MethodRecipe(name="supervised", options=ABSENT), epochs=12, learning_rate=1.5e-3
+        "skelmap-m", seeing("m"), MethodRecipe(name="supervised", options=ABSENT), epochs=9, learning_rate=1.5e-3
     )
     return halved(recipe)
 
@@ -108,7 +108,7 @@ def stage1_half() -> Recipe:
         seeing("s"),
         MethodRecipe(name="dwpose-stage1", options=(*ABSENT, ("decay", False))),
         teacher=TEACHER,
-        epochs=8,
+        epochs=6,
         learning_rate=2e-3,
     )
     return halved(recipe)
@@ -125,7 +125,7 @@ def stage1() -> Recipe:
         Network(model="rtmpose-s", weights="runs/skelmap-s1-half", load="resized"),
         MethodRecipe(name="dwpose-stage1", options=(*ABSENT, ("feature_weight", 2.8e-4))),
         teacher=TEACHER,
-        epochs=6,
+        epochs=5,
         learning_rate=1.5e-3,
     )
 
@@ -141,18 +141,18 @@ def stage2() -> Recipe:
         Network(model="rtmpose-s"),
         MethodRecipe(name="dwpose-stage2", options=ABSENT),
         teacher=Network(model="rtmpose-s", weights="runs/skelmap-s1"),
-        epochs=4,
+        epochs=2,
         learning_rate=2e-3,
     )
 
 
-def features(size: str) -> Recipe:
+def features(size: str, *, epochs: int) -> Recipe:
     """A backbone that sees what a detector sees."""
     recipe = ours(
         f"skelmap-{size}-features",
         Network(model=f"rtmpose-{size}"),
         MethodRecipe(name="mimic"),
-        epochs=5,
+        epochs=epochs,
         learning_rate=2e-3,
         teacher=DETECTOR,
     )
@@ -191,6 +191,6 @@ def ours(
         sigma=LOW.sigma,
         epochs=epochs,
         batch_size=64,
-        evaluate_every=2,
+        evaluate_every=3,
         headline="pck/wholebody/PCK@0.05",
     )

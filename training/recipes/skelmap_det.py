@@ -8,10 +8,11 @@ Before the first run, with the two public files:
 
     python -m training.relabel FOLDER runs/detector_labels.json yolox_nano.onnx rtmdet-nano_end2end.onnx
 
-Most of the time is spent once, on all pictures but the photos that people labelled: `skelmap-det-224` at about half the
-resolution, where a step costs less than a third, then `skelmap-det-base`. What follows is short. The quality is
-measured in folds: `skelmap-det-fold0` to 2 have not seen a third of the labelled photos, on which they are evaluated,
-and `skelmap-det`, the one that is shipped, has seen them all.
+Most of the time is spent once, on all pictures but the photos that people labelled, at about half the resolution, where
+a step costs less than a third: `skelmap-det-blocks`, in which the student copies the blocks of the public YOLOX-nano,
+then `skelmap-det-base`. What follows is short. The quality is measured in folds: `skelmap-det-fold0` to 2 have not seen
+a third of the labelled photos, on which they are evaluated, and `skelmap-det`, the one that is shipped, has seen them
+all.
 """
 
 from dataclasses import replace
@@ -31,7 +32,7 @@ EVERYTHING: Options = (("fold", -1),)
 NONE_LABELLED: Options = (("folded", LABELLED), ("fold", 0))
 """Options of sources: all pictures, or all but those that people labelled."""
 
-SIZE = Size(416, 416)
+SIZE = Size(320, 320)
 HALF_SIZE = Size(224, 224)
 
 STRONG = Augmentation(
@@ -69,25 +70,25 @@ def blocks() -> Recipe:
         Network(model="yolox-nano-person"),
         sources(NONE_LABELLED),
         held_photos(-1, FOLDS),
-        epochs=4,
+        epochs=3,
         learning_rate=4e-3,
         input_size=HALF_SIZE,
         batch_size=32,
     )
-    optimisation = replace(recipe.optimisation, warm_up_steps=50, flat_until_epoch=2)
+    optimisation = replace(recipe.optimisation, flat_until_epoch=2)
     return replace(
         recipe, method=MethodRecipe(name="blockwise"), optimisation=optimisation, evaluate_every=recipe.epochs
     )
 
 
-def base_224() -> Recipe:
+def base() -> Recipe:
     """YOLOX-nano at 224 x 224 on all pictures but the labelled photos, on which it is evaluated: where all runs begin.
 
-    No published number. `python -m training run skelmap-det-224 --data FOLDER --teacher-weights yolox_nano.onnx`; hours
-    are in `docs/models/skelmap-det.md`.
+    No published number. `python -m training run skelmap-det-base --data FOLDER --teacher-weights yolox_nano.onnx` after
+    `skelmap-det-blocks`; hours are in `docs/models/skelmap-det.md`.
     """
     return detector(
-        "skelmap-det-224",
+        "skelmap-det-base",
         Network(model="yolox-nano-person", weights="runs/skelmap-det-blocks"),
         sources(NONE_LABELLED),
         held_photos(-1, FOLDS),
@@ -98,24 +99,8 @@ def base_224() -> Recipe:
     )
 
 
-def base() -> Recipe:
-    """The same at 416 x 416.
-
-    No published number. `python -m training run skelmap-det-base --data FOLDER --teacher-weights yolox_nano.onnx` after
-    `skelmap-det-224`; hours are in `docs/models/skelmap-det.md`.
-    """
-    return detector(
-        "skelmap-det-base",
-        Network(model="yolox-nano-person", weights="runs/skelmap-det-224"),
-        sources(NONE_LABELLED),
-        held_photos(-1, FOLDS),
-        epochs=12,
-        learning_rate=1e-3,
-    )
-
-
 def everything() -> Recipe:
-    """YOLOX-nano at 416 x 416 on all pictures, `skelmap-det`, the detector that is served by default.
+    """YOLOX-nano at 320 x 320 on all pictures, `skelmap-det`, the detector that is served by default.
 
     No published number. `python -m training run skelmap-det --data FOLDER --teacher-weights yolox_nano.onnx` after
     `skelmap-det-base`; its own evaluation is on photos it has seen, those of the folds are the ones to quote; hours are
@@ -155,14 +140,16 @@ def final(name: str, fold: int) -> Recipe:
     """A short run from `skelmap-det-base` without the labelled photos of a fold; a negative fold leaves out nothing."""
     chosen: Options = (("folded", LABELLED), ("folds", FOLDS), ("fold", fold)) if fold >= 0 else EVERYTHING
     labelled = Source(dataset="coco_boxes", annotations=LABELS, options=(*chosen, ("below", LABELLED)))
-    return detector(
+    recipe = detector(
         name,
         Network(model="yolox-nano-person", weights="runs/skelmap-det-base"),
-        (*sources(chosen), *[labelled] * 5),
+        (*sources(chosen), *[labelled] * 10),
         held_photos(fold, FOLDS),
-        epochs=8,
+        epochs=4,
         learning_rate=1e-3,
     )
+    optimisation = replace(recipe.optimisation, warm_up_steps=30, ema_warm_up=200)
+    return replace(recipe, optimisation=optimisation, evaluate_every=recipe.epochs, steps_per_epoch=80)
 
 
 def detector(
@@ -193,11 +180,11 @@ def detector(
         ),
         optimisation=Optimisation(
             learning_rate=learning_rate,
-            warm_up_steps=300,
+            warm_up_steps=100,
             flat_until_epoch=epochs // 3,
             cosine_until_epoch=epochs,
             clip_norm=10.0,
-            ema_warm_up=1000,
+            ema_warm_up=500,
         ),
         input_size=input_size,
         epochs=epochs,
