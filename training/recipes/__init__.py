@@ -61,7 +61,6 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "skelmap-s1": skelmap.stage1,
     "skelmap-s2": skelmap.stage2,
     # which part of it helps
-    "ablation-teacher": ablations.teacher,
     **{f"ablation-{variant}": ablations.stage1(variant) for variant in ablations.STAGE1},
     "ablation-stage2": ablations.stage2,
     # the detector inside the package

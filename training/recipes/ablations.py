@@ -12,8 +12,8 @@ from dataclasses import replace
 from training.recipe import MethodRecipe, Network, Recipe
 from training.recipes.skelmap import halved, ours, seeing
 
-EPOCHS = 8
-TEACHER = "runs/ablation-teacher"
+EPOCHS, STEPS = 4, 50
+TEACHER = "runs/skelmap-s1-half"
 DISTILLED = "runs/ablation-decay"
 
 STAGE1 = {
@@ -27,15 +27,6 @@ STAGE1 = {
 published method; that with the logit loss of labelled points only."""
 
 
-def teacher() -> Recipe:
-    """RTMPose-s at 128 x 96, the teacher of all ablations.
-
-    No published number. `python -m training run ablation-teacher --data FOLDER` after `skelmap-s-features`; hours are
-    in `docs/results.md`.
-    """
-    return small("ablation-teacher", seeing("s"), MethodRecipe(name="supervised"), None, 3 * EPOCHS)
-
-
 def stage1(variant: str) -> Callable[[], Recipe]:
     """A function that returns the recipe of a key of `STAGE1`."""
 
@@ -46,7 +37,7 @@ def stage1(variant: str) -> Callable[[], Recipe]:
 
     build.__doc__ = f"""First stage in small, RTMPose-s to t at 128 x 96: `{variant}`.
 
-    No published number. `python -m training run ablation-{variant} --data FOLDER` after `ablation-teacher` and
+    No published number. `python -m training run ablation-{variant} --data FOLDER` after `skelmap-s1-half` and
     `skelmap-t-features`; hours are in `docs/results.md`.
     """
     return build
@@ -58,10 +49,11 @@ def stage2() -> Recipe:
     No published number. `python -m training run ablation-stage2 --data FOLDER`; hours are in `docs/results.md`.
     """
     student, distilled = Network(model="rtmpose-t"), Network(model="rtmpose-t", weights=DISTILLED)
-    return small("ablation-stage2", student, MethodRecipe(name="dwpose-stage2"), distilled, EPOCHS // 4)
+    return small("ablation-stage2", student, MethodRecipe(name="dwpose-stage2"), distilled, EPOCHS // 2)
 
 
 def small(name: str, student: Network, method: MethodRecipe, teacher: Network | None, epochs: int) -> Recipe:
-    """A run at half the resolution."""
+    """A run at half the resolution, of short epochs."""
     recipe = ours(name, student, method, epochs=epochs, learning_rate=2e-3, teacher=teacher)
-    return replace(halved(recipe), evaluate_every=epochs)
+    optimisation = replace(recipe.optimisation, warm_up_steps=30)
+    return replace(halved(recipe), optimisation=optimisation, evaluate_every=epochs, steps_per_epoch=STEPS)

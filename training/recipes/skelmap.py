@@ -92,7 +92,7 @@ def teacher_m() -> Recipe:
     `docs/models/skelmap-t.md`.
     """
     recipe = ours(
-        "skelmap-m", seeing("m"), MethodRecipe(name="supervised", options=ABSENT), epochs=9, learning_rate=1.5e-3
+        "skelmap-m", seeing("m"), MethodRecipe(name="supervised", options=ABSENT), epochs=8, learning_rate=1.5e-3
     )
     return halved(recipe)
 
@@ -191,6 +191,6 @@ def ours(
         sigma=LOW.sigma,
         epochs=epochs,
         batch_size=64,
-        evaluate_every=3,
+        evaluate_every=2,
         headline="pck/wholebody/PCK@0.05",
     )
