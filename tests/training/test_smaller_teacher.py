@@ -51,7 +51,7 @@ def test_answers_lie_where_the_student_would_put_them() -> None:
     assert y.shape[-1] == 2 * LARGE.height
     for ours, theirs in ((x, own_x), (y, own_y)):
         around = 0.75 * theirs[..., 1:-1] + 0.125 * (theirs[..., :-2] + theirs[..., 2:])
-        torch.testing.assert_close(ours.unflatten(-1, (-1, 2)).mean(dim=-1)[..., 1:-1], around)
+        torch.testing.assert_close(((ours[..., ::2] + ours[..., 1::2]) / 2)[..., 1:-1], around)
 
 
 def test_maps_are_compared_cell_by_cell_of_the_teacher() -> None:
