@@ -15,6 +15,7 @@ from training.methods import METHODS
 from training.models import MODELS
 from training.models import Network as Built
 from training.models.resize import SIZED, resize_weights
+from training.models.rtmpose import RtmPose
 from training.models.yolox import YoloX
 from training.recipe import Network, Recipe
 from training.tasks import TASKS
@@ -55,12 +56,17 @@ def build_network(network: Network, input_size: Size, folder: Path) -> Built:
         UnknownChoice: see `build_method`.
         WeightsMissing: see `find_weights`.
         ModelError: weights that do not fit.
+        InvalidInput: stages to freeze of a network that has none, or not so many.
     """
     if network.model not in MODELS:
         raise UnknownChoice("model", network.model, MODELS)
     built = MODELS[network.model](input_size=network.input_size or input_size)
     if network.weights is not None:
         load_weights(built, find_weights(network.weights, folder), network)
+    if network.frozen_stages:
+        if not isinstance(built, RtmPose):
+            raise InvalidInput(f"{network.model} has no stages that could be frozen", field="frozen_stages")
+        built.backbone.freeze_stages(network.frozen_stages)
     return built
 
 

@@ -100,12 +100,14 @@ class Network:
             `training.models.resize`), or the student in a raw checkpoint of the published distiller, of its first stage
             (`stage1`) or its second (`stage2`).
         input_size: of a teacher that sees smaller crops than its student; None for the recipe's.
+        frozen_stages: parts of a pose estimator's backbone that learn nothing: 1 is the stem, 2 the first stage, too.
     """
 
     model: str
     weights: str | None = None
     load: Literal["all", "backbone", "resized", "stage1", "stage2"] = "all"
     input_size: Size | None = None
+    frozen_stages: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.autograd import backward
 
 from pose_core.errors import InvalidInput, ModelError, UnknownChoice, WeightsMissing
 from pose_core.types import PersonBox, Size
@@ -50,6 +51,27 @@ def test_weights_are_loaded_all_or_the_backbone(tmp_path: Path) -> None:
     assert isinstance(part, RtmPose)
     assert isinstance(whole, RtmPose)
     assert not torch.equal(part.head.cls_x.weight, whole.head.cls_x.weight)
+
+
+def test_frozen_stages_learn_nothing(tmp_path: Path) -> None:
+    built = build_network(Network(model="rtmpose-t", frozen_stages=2), SMALL, tmp_path)
+    assert isinstance(built, RtmPose)
+    before = {name: tensor.clone() for name, tensor in built.backbone.state_dict().items()}
+    optimiser = torch.optim.SGD([parameter for parameter in built.parameters() if parameter.requires_grad], lr=1.0)
+    loss = built.train()(torch.randn(2, 3, SMALL.height, SMALL.width))[0].square().mean()
+    backward([loss])
+    optimiser.step()
+    after = built.backbone.state_dict()
+    changed = {name.split(".")[0] for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+    assert changed == {"stage2", "stage3", "stage4"}
+
+
+@pytest.mark.parametrize(
+    ("model", "stages", "reason"), [("rtmpose-t", 6, "between 0 and 5"), ("yolox-nano", 1, "no stages")]
+)
+def test_what_cannot_be_frozen_is_refused(model: str, stages: int, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=f"frozen_stages: .*{reason}"):
+        build_network(Network(model=model, frozen_stages=stages), SMALL, tmp_path)
 
 
 def test_weights_are_a_file_or_a_run_here_or_in_the_data_folder(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pose_core.errors import InvalidInput
 from training.models.layers import ConvBnSilu, SpatialPyramidPooling, exact
 
 STRIDE = 32
@@ -123,6 +124,7 @@ class CspNext(nn.Module):
 
     Attributes:
         channels: channels of that map, 1024 at `widen` 1.
+        frozen_stages: how many parts, the stem first, stay as they are; see `freeze_stages`.
     """
 
     def __init__(self, deepen: float, widen: float) -> None:
@@ -130,6 +132,28 @@ class CspNext(nn.Module):
         self.channels = int(STAGES[-1].channels_out * widen)
         self.stem = build_stem(int(STAGES[0].channels_in * widen))
         self.stage1, self.stage2, self.stage3, self.stage4 = (build_stage(stage, deepen, widen) for stage in STAGES)
+        self.frozen_stages = 0
+
+    def freeze_stages(self, count: int) -> None:
+        """Let the first parts, of stem and four stages, learn nothing: neither weights nor statistics of batch norms.
+
+        Raises:
+            InvalidInput: there are not so many.
+        """
+        parts = [self.stem, self.stage1, self.stage2, self.stage3, self.stage4]
+        if not 0 <= count <= len(parts):
+            raise InvalidInput(f"{count} is not between 0 and {len(parts)}", field="frozen_stages")
+        self.frozen_stages = count
+        for number, part in enumerate(parts):
+            part.requires_grad_(requires_grad=number >= count)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "CspNext":  # noqa: FBT001, FBT002 - the signature of nn.Module
+        """Switch all parts but the frozen ones, which stay in evaluation mode."""
+        super().train(mode)
+        for part in [self.stem, self.stage1, self.stage2, self.stage3, self.stage4][: self.frozen_stages]:
+            part.eval()
+        return self
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
         """Run the stem and the four stages."""

@@ -117,12 +117,14 @@ def stage1_half() -> Recipe:
 def stage1() -> Recipe:
     """First stage, RTMPose-m to s, at 256 x 192; the teacher looks at reduced crops.
 
+    Stem and first stage stay as they are: they cost a third of a step, and edges look alike at any size.
+
     No published number. `python -m training run skelmap-s1 --data FOLDER` after `skelmap-s1-half`; hours are in
     `docs/models/skelmap-t.md`.
     """
     return ours(
         "skelmap-s1",
-        Network(model="rtmpose-s", weights="runs/skelmap-s1-half", load="resized"),
+        Network(model="rtmpose-s", weights="runs/skelmap-s1-half", load="resized", frozen_stages=2),
         MethodRecipe(name="dwpose-stage1", options=(*ABSENT, ("feature_weight", 2.8e-4))),
         teacher=TEACHER,
         epochs=5,
