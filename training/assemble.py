@@ -42,6 +42,8 @@ def build_method(recipe: Recipe, folder: Path) -> Method:
     if recipe.method.name not in METHODS:
         raise UnknownChoice("method", recipe.method.name, METHODS)
     torch.manual_seed(recipe.seed)
+    if recipe.student.input_size is not None:
+        raise InvalidInput("a student's crops are the recipe's", field="input_size")
     student = build_network(recipe.student, recipe.input_size, folder)
     if not isinstance(student, TASKS[recipe.task].kind):
         raise InvalidInput(f"{recipe.student.model} is no {TASKS[recipe.task].called}", field="model")

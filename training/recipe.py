@@ -151,12 +151,12 @@ class Recipe:
         task: what the networks are to find, a name in `training.tasks.TASKS`.
         student: what is trained.
         teacher: what it learns from; None without one.
-        input_size: of student and teacher.
+        input_size: of the student, and of a teacher that names none of its own.
         sigma: width of the SimCC labels in bins, x then y; of poses.
         batch_size: samples per step over all devices together.
         evaluate_every: epochs between evaluations.
         headline: the number of `training.evals` that chooses the best checkpoint, as `metric/part/score`.
-        steps_per_epoch: cut epochs short, for trying things out; None for all samples.
+        steps_per_epoch: cut epochs short; None for all samples.
     """
 
     name: str

@@ -53,6 +53,12 @@ def test_weights_are_loaded_all_or_the_backbone(tmp_path: Path) -> None:
     assert not torch.equal(part.head.cls_x.weight, whole.head.cls_x.weight)
 
 
+def test_a_student_sees_the_recipe_s_crops(tmp_path: Path) -> None:
+    recipe = debug_of(RECIPES["folder-t"]())
+    with pytest.raises(InvalidInput, match="input_size: a student's crops are the recipe's"):
+        build_method(replace(recipe, student=Network(model="rtmpose-t", input_size=SMALL)), tmp_path)
+
+
 def test_frozen_stages_learn_nothing(tmp_path: Path) -> None:
     built = build_network(Network(model="rtmpose-t", frozen_stages=2), SMALL, tmp_path)
     assert isinstance(built, RtmPose)

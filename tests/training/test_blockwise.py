@@ -7,7 +7,8 @@ from torch.autograd import backward
 from pose_core.errors import InvalidInput
 from tests.training import tiny
 from training.contracts import DetectionBatch, Progress
-from training.methods.blockwise import PARTS, Blockwise, watched
+from training.methods import METHODS
+from training.methods.blockwise import PARTS, Blockwise, Seen, block_errors, watched
 from training.models.yolox import build_yolox
 
 FIRST = Progress(0, 2, 0)
@@ -43,6 +44,16 @@ def test_a_block_learns_from_the_teacher_s_input_alone(batch: DetectionBatch) ->
     assert explained["backbone"] < explained["neck"]
 
 
+def test_a_block_that_says_the_mean_explains_nothing() -> None:
+    """Also where most channels are so dull that they hardly count in the loss."""
+    lively, dull = torch.randn(2, 8, 4, 4), 0.01 * torch.randn(2, 24, 4, 4)
+    made = torch.cat([lively, dull], dim=1)
+    mean = torch.nn.Identity()
+    errors = block_errors(mean, Seen(made.mean(dim=(0, 2, 3), keepdim=True).expand_as(made), made))
+    assert errors.unexplained.item() == pytest.approx(1, abs=0.05)
+    assert errors.loss > 0
+
+
 def test_some_steps_explain_more(batch: DetectionBatch) -> None:
     method = Blockwise(tiny.build_detector(), tiny.build_detector(seed=1)).train()
     optimiser = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], lr=4e-3)
@@ -70,6 +81,8 @@ def test_nobody_watches_afterwards(batch: DetectionBatch) -> None:
 def test_a_teacher_of_another_shape_is_refused() -> None:
     with pytest.raises(InvalidInput, match="teacher: a detector is needed"):
         Blockwise(tiny.build_detector(), None)
+    with pytest.raises(InvalidInput, match="teacher: a detector is needed"):
+        METHODS["blockwise"](tiny.build_detector(), tiny.build_student())
     with pytest.raises(
         InvalidInput, match=r"teacher: its block backbone\.backbone\.stem is not of the student's shape"
     ):

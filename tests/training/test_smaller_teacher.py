@@ -1,16 +1,23 @@
 """A teacher that looks at reduced crops."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
+from pose_core.codecs import SimCC
 from pose_core.errors import InvalidInput
 from pose_core.types import Size
 from tests.training import tiny
 from training.contracts import Progress
+from training.losses import feature_loss
 from training.methods.dwpose import DwposeStage1
-from training.methods.smaller_teacher import ask_teacher, reduce_map, reduction_factor
 from training.models.rtmpose import RtmPose
+from training.smaller_teacher import ask_teacher, reduce_map, reduction_factor, spread_bins
 
+CODEC = SimCC(sigma=(2.0, 2.0))
 LARGE = Size(tiny.SIZE.width * 2, tiny.SIZE.height * 2)
 
 
@@ -38,20 +45,39 @@ def test_a_teacher_of_the_same_size_is_asked_as_it_is() -> None:
     assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True))
 
 
-def test_answers_lie_where_the_student_would_put_them() -> None:
-    """The two bins of the student that cover one of the teacher's lie evenly around it."""
+@pytest.mark.parametrize("factor", [2, 3])
+def test_answers_lie_where_the_student_s_labels_do(factor: int) -> None:
+    """A point at a known pixel: what a perfect teacher says of it has its middle where the student's label has it."""
+    size = Size(48 * factor, 48 * factor)
+    point = np.array([[[31.0 * factor, 12.5 * factor]]])
+    # the middle of a reduced pixel is that of all its pixels
+    reduced = (point - (factor - 1) / 2) / factor
+    known = np.ones((1, 1), np.bool_)
+    label = CODEC.encode(point, known, size).arrays
+    answer = CODEC.encode(reduced, known, Size(48, 48)).arrays
+    for wanted, said in zip(label, answer, strict=True):
+        spread = spread_bins(torch.from_numpy(said), factor)
+        assert spread.shape == wanted.shape
+        # labels lie on whole bins of either size
+        assert middle(spread) == pytest.approx(middle(torch.from_numpy(wanted)), abs=0.5 * factor)
+    exact = torch.zeros(1, 1, 96)
+    exact[..., 40] = 1
+    assert middle(spread_bins(exact, factor)) == pytest.approx(factor * 40 + factor - 1)
+
+
+def middle(values_BKI: torch.Tensor) -> float:
+    return ((values_BKI * torch.arange(values_BKI.shape[-1])).sum() / values_BKI.sum()).item()
+
+
+def test_a_reduced_answer_has_the_teacher_s_map_and_the_student_s_bins() -> None:
     teacher = tiny.build_teacher().eval()
     image = torch.randn(1, 3, LARGE.height, LARGE.width)
     with torch.no_grad():
-        reduced = torch.nn.functional.avg_pool2d(image, 2)
         feature, x, y = ask_teacher(teacher, image, 2)
-        own_feature, own_x, own_y = teacher.forward_with_feature(reduced)
+        own_feature, *_ = teacher.forward_with_feature(functional.avg_pool2d(image, 2))
     assert torch.equal(feature, own_feature)
     assert x.shape[-1] == 2 * LARGE.width
     assert y.shape[-1] == 2 * LARGE.height
-    for ours, theirs in ((x, own_x), (y, own_y)):
-        around = 0.75 * theirs[..., 1:-1] + 0.125 * (theirs[..., :-2] + theirs[..., 2:])
-        torch.testing.assert_close(((ours[..., ::2] + ours[..., 1::2]) / 2)[..., 1:-1], around)
 
 
 def test_maps_are_compared_cell_by_cell_of_the_teacher() -> None:
@@ -60,11 +86,16 @@ def test_maps_are_compared_cell_by_cell_of_the_teacher() -> None:
     assert reduce_map(cells, 2).tolist() == [[[[2.5, 4.5], [10.5, 12.5]]]]
 
 
-def test_the_first_stage_takes_such_a_teacher() -> None:
-    method = DwposeStage1(large_student(), tiny.build_teacher()).eval()
+def test_the_first_stage_compares_means_of_cells() -> None:
+    method = DwposeStage1(large_student(), tiny.build_teacher(), feature_weight=1.0, decay=False).eval()
     batch = tiny.make_batch()
-    enlarged = torch.nn.functional.interpolate(batch.image_B3HW.float(), scale_factor=2)
+    enlarged = functional.interpolate(batch.image_B3HW.float(), scale_factor=2)
     targets = tuple(target.repeat_interleave(2, dim=-1) for target in batch.targets)
-    one = type(batch)(enlarged, targets, batch.weight_BK, batch.absent_BK, batch.keypoint_BK2 * 2, batch.id_B)
-    result = method(one.normalised((120.0,) * 3, (60.0,) * 3), Progress(0, 2, 0))
-    assert all(loss.isfinite() and loss > 0 for loss in result.losses.values())
+    large = replace(batch, image_B3HW=enlarged, targets=targets).normalised((120.0,) * 3, (60.0,) * 3)
+    result = method(large, Progress(0, 2, 0))
+    with torch.no_grad():
+        ours = method.align(method.student.backbone(large.image_B3HW))
+        theirs = method.teacher.backbone(functional.avg_pool2d(large.image_B3HW, 2))
+    pooled = ours.unflatten(2, (-1, 2)).unflatten(4, (-1, 2)).mean(dim=(3, 5))  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(result.losses["feature"], feature_loss(pooled, theirs))
+    assert result.losses["logit"] > 0

@@ -56,7 +56,7 @@ class Blockwise(Method):
 
     def __init__(self, student: YoloX, teacher: YoloX | None) -> None:
         super().__init__()
-        if teacher is None:
+        if not isinstance(teacher, YoloX):
             raise InvalidInput("a detector is needed, whose blocks are copied", field="teacher")
         require_same_blocks(student, teacher)
         self.student = student
@@ -87,21 +87,32 @@ class Blockwise(Method):
 
 
 class BlockErrors(NamedTuple):
-    """How far a block is from the teacher's: smooth L1 of standardised channels, and the unexplained variance."""
+    """How far a block is from the teacher's.
+
+    Attributes:
+        loss: smooth L1 of standardised channels.
+        unexplained: share of the variance within the channels.
+    """
 
     loss: Tensor
     unexplained: Tensor
 
 
 def block_errors(block: nn.Module, seen: Seen) -> BlockErrors:
-    """Compare a block with the teacher's on the same input; all channels of the result count alike but the dullest."""
+    """Compare a block with the teacher's on the same input.
+
+    In the loss all channels count alike but the dullest. They are standardised by what is in the batch of this process.
+    """
     wanted_BCHW = seen.made_BCHW.float()
     found_BCHW = block(seen.given_BCHW).float()
     deviation_1C11 = wanted_BCHW.std(dim=(0, 2, 3), keepdim=True)
-    deviation_1C11 = deviation_1C11.clamp(min=max(LEAST_DEVIATION * wanted_BCHW.std().item(), 1e-3))
-    error_BCHW = (found_BCHW - wanted_BCHW) / deviation_1C11
-    loss = functional.smooth_l1_loss(error_BCHW, torch.zeros_like(error_BCHW))
-    return BlockErrors(loss, error_BCHW.detach().square().mean())
+    least = (LEAST_DEVIATION * wanted_BCHW.std()).clamp(min=1e-3)
+    error_BCHW = found_BCHW - wanted_BCHW
+    standardised_BCHW = error_BCHW / torch.maximum(deviation_1C11, least)
+    loss = functional.smooth_l1_loss(standardised_BCHW, torch.zeros_like(standardised_BCHW))
+    variance = wanted_BCHW.var(dim=(0, 2, 3)).mean()
+    unexplained = error_BCHW.detach().square().mean() / variance.clamp(min=torch.finfo(variance.dtype).tiny)
+    return BlockErrors(loss, unexplained)
 
 
 @contextmanager

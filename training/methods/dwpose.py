@@ -21,8 +21,8 @@ from training.losses import (
     position_accuracy,
     require_reduction,
 )
-from training.methods.smaller_teacher import ask_teacher, reduce_map, reduction_factor
 from training.models.rtmpose import RtmPose
+from training.smaller_teacher import ask_teacher, reduce_map, reduction_factor
 
 TeacherMode = Literal["eval", "train"]
 """Whether the teacher's batch norms use and keep their running statistics (`eval`), or normalise with those of the
@@ -39,7 +39,7 @@ class DwposeStage1(Method):
     Attributes:
         student: what is trained.
         teacher: never gets a gradient. It may see crops that are smaller by a whole factor, and then is asked about
-            reduced ones; see `training.methods.smaller_teacher`.
+            reduced ones; see `training.smaller_teacher`.
         align: 1 x 1 convolution from the student's channels to the teacher's; the identity where they agree. Trained,
             and dropped in the end.
         feature_weight: alpha of the feature loss. The paper writes 5e-5 beside a formula with a mean, the published

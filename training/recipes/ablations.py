@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from training.recipe import MethodRecipe, Network, Recipe
-from training.recipes.skelmap import halved, ours, seeing
+from training.recipes.skelmap import FEATURE_WEIGHT, halved, ours, seeing
 
 EPOCHS, STEPS = 4, 50
 TEACHER = "runs/skelmap-s1-half"
@@ -18,10 +18,10 @@ DISTILLED = "runs/ablation-decay"
 
 STAGE1 = {
     "truth": MethodRecipe(name="supervised"),
-    "feature": MethodRecipe(name="dwpose-stage1", options=(("logit_weight", 0.0), ("decay", False))),
-    "logit": MethodRecipe(name="dwpose-stage1", options=(("decay", False),)),
-    "decay": MethodRecipe(name="dwpose-stage1"),
-    "mask": MethodRecipe(name="dwpose-stage1", options=(("mask_logits", True),)),
+    "feature": MethodRecipe(name="dwpose-stage1", options=(FEATURE_WEIGHT, ("logit_weight", 0.0), ("decay", False))),
+    "logit": MethodRecipe(name="dwpose-stage1", options=(FEATURE_WEIGHT, ("decay", False))),
+    "decay": MethodRecipe(name="dwpose-stage1", options=(FEATURE_WEIGHT,)),
+    "mask": MethodRecipe(name="dwpose-stage1", options=(FEATURE_WEIGHT, ("mask_logits", True))),
 }
 """What is left of the first stage: labels alone; feature loss, too; logit loss, too; both with decay, which is the
 published method; that with the logit loss of labelled points only."""

@@ -10,6 +10,10 @@ DEBUG_SUFFIX = "-debug"
 FIGURES = 16
 
 
+WHOLE, REDUCED = Size(width=96, height=96), Size(width=32, height=32)
+"""What a network sees, and a teacher that sees less than its student."""
+
+
 class Miniature(NamedTuple):
     """What a task is tried out with.
 
@@ -49,7 +53,7 @@ def debug_of(recipe: Recipe) -> Recipe:
         optimisation=replace(
             recipe.optimisation, warm_up_steps=4, flat_until_epoch=1, cosine_until_epoch=2, ema_warm_up=10
         ),
-        input_size=Size(width=96, height=96),
+        input_size=WHOLE,
         epochs=2,
         batch_size=4,
         evaluate_every=1,
@@ -63,4 +67,5 @@ def small_teacher(teacher: Network, student: Network, small: Miniature) -> Netwo
     family, own = teacher.model.split("-")[0], student.model.split("-")[0]
     if family != own:
         return Network(model=teacher.model)
-    return Network(model=small.wider if teacher.model != student.model else small.model)
+    size = REDUCED if teacher.input_size else None
+    return Network(model=small.wider if teacher.model != student.model else small.model, input_size=size)

@@ -8,10 +8,10 @@ Before the first run, with the two public files:
 
     python -m training.relabel FOLDER runs/detector_labels.json yolox_nano.onnx rtmdet-nano_end2end.onnx
 
-Most of the time is spent once, on all pictures but the photos that people labelled, at about half the resolution, where
-a step costs less than a third: `skelmap-det-blocks`, in which the student copies the blocks of the public YOLOX-nano,
-then `skelmap-det-base`. What follows is short. The quality is measured in folds: `skelmap-det-fold0` to 2 have not seen
-a third of the labelled photos, on which they are evaluated, and `skelmap-det`, the one that is shipped, has seen them
+Most of the time is spent once, on all pictures but the photos that people labelled, at 224 x 224, where a step costs
+half as much: `skelmap-det-blocks`, in which the student copies the blocks of the public YOLOX-nano, then
+`skelmap-det-base`. What follows is short. The quality is measured in folds: `skelmap-det-fold0` to 2 have not seen a
+third of the labelled photos, on which they are evaluated, and `skelmap-det`, the one that is shipped, has seen them
 all.
 """
 
@@ -33,7 +33,7 @@ NONE_LABELLED: Options = (("folded", LABELLED), ("fold", 0))
 """Options of sources: all pictures, or all but those that people labelled."""
 
 SIZE = Size(320, 320)
-HALF_SIZE = Size(224, 224)
+SMALL_SIZE = Size(224, 224)
 
 STRONG = Augmentation(
     shift=(0.7, 0.0),
@@ -62,6 +62,8 @@ MODERATE = Augmentation(
 def blocks() -> Recipe:
     """Every block of the public YOLOX-nano copied alone at 224 x 224, on all pictures but the labelled photos.
 
+    It does not know yet what a person is, so that its evaluation means nothing.
+
     No published number. `python -m training run skelmap-det-blocks --data FOLDER --teacher-weights yolox_nano.onnx`;
     hours are in `docs/models/skelmap-det.md`.
     """
@@ -72,7 +74,7 @@ def blocks() -> Recipe:
         held_photos(-1, FOLDS),
         epochs=3,
         learning_rate=4e-3,
-        input_size=HALF_SIZE,
+        input_size=SMALL_SIZE,
         batch_size=32,
     )
     optimisation = replace(recipe.optimisation, flat_until_epoch=2)
@@ -94,7 +96,7 @@ def base() -> Recipe:
         held_photos(-1, FOLDS),
         epochs=6,
         learning_rate=2e-3,
-        input_size=HALF_SIZE,
+        input_size=SMALL_SIZE,
         batch_size=32,
     )
 
@@ -163,7 +165,7 @@ def detector(
     input_size: Size = SIZE,
     batch_size: int = 16,
 ) -> Recipe:
-    """A run, flat for its first third, with milder changes in its last quarter; there the teacher has little to say."""
+    """A run, flat for its first third, with milder changes at the end, where the teacher has little to say."""
     return Recipe(
         name=name,
         task="detection",

@@ -1,6 +1,8 @@
 """A teacher that sees reduced crops: it costs a fraction, to train and to ask, and most of a pose is coarse.
 
 Not from the paper, whose teachers and students see the same crops. With factor 1 nothing here changes a number.
+
+Letter beside those of `training.contracts`: I bins of either axis.
 """
 
 from torch import Tensor
@@ -37,12 +39,19 @@ def ask_teacher(teacher: RtmPose, image_B3HW: Tensor, factor: int) -> tuple[Tens
     if factor == 1:
         return teacher.forward_with_feature(image_B3HW)
     feature_BCHW, *logits = teacher.forward_with_feature(functional.avg_pool2d(image_B3HW, factor))
-    # in the teacher's as in the student's bins, so that the ends of both axes lie together
-    x_BKX, y_BKY = (
-        functional.interpolate(one_BKI.float(), scale_factor=factor, mode="linear", align_corners=False)
-        for one_BKI in logits
-    )
+    x_BKX, y_BKY = (spread_bins(one_BKI.float(), factor) for one_BKI in logits)
     return feature_BCHW, x_BKX, y_BKY
+
+
+def spread_bins(logits_BKI: Tensor, factor: int) -> Tensor:
+    """Logits over bins of reduced crops as logits over those of whole ones, interpolated.
+
+    A pixel of the reduced crop is the mean of several, whose middle lies (factor - 1) / 2 to the right of the first.
+    Two bins are a pixel, so that bin k of the teacher is the student's bin factor * k + factor - 1.
+    """
+    padded_BKI = functional.pad(logits_BKI, (1, 0), mode="replicate")  # what lies before the first bin is as sure
+    bins = factor * logits_BKI.shape[-1] + 1
+    return functional.interpolate(padded_BKI, bins, mode="linear", align_corners=True)[..., 1:]
 
 
 def reduce_map(feature_BCHW: Tensor, factor: int) -> Tensor:
