@@ -96,6 +96,6 @@ def test_the_first_stage_compares_means_of_cells() -> None:
     with torch.no_grad():
         ours = method.align(method.student.backbone(large.image_B3HW))
         theirs = method.teacher.backbone(functional.avg_pool2d(large.image_B3HW, 2))
-    pooled = ours.unflatten(2, (-1, 2)).unflatten(4, (-1, 2)).mean(dim=(3, 5))  # type: ignore[no-untyped-call]
+    pooled = ours.unflatten(2, (-1, 2)).unflatten(4, (-1, 2)).mean(dim=(3, 5))
     torch.testing.assert_close(result.losses["feature"], feature_loss(pooled, theirs))
     assert result.losses["logit"] > 0

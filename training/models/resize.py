@@ -35,7 +35,7 @@ def resize_weights(state: Mapping[str, Tensor], size: Size) -> dict[str, Tensor]
         there are, so that about the same comes out, and one row per bin is interpolated along the axis.
     """
     width, height = (len(state[name]) // BINS_PER_PIXEL for name in (BINS_X, BINS_Y))
-    cells_DHW = state[CELLS].unflatten(1, (height // STRIDE, width // STRIDE))
+    cells_DHW = state[CELLS].reshape(-1, height // STRIDE, width // STRIDE)
     rows_DHW = resample(cells_DHW, size.height // STRIDE, dim=1)
     resized_DHW = resample(rows_DHW, size.width // STRIDE, dim=2)
     share = cells_DHW[0].numel() / resized_DHW[0].numel()
