@@ -8,7 +8,7 @@ from pose_core.errors import InvalidInput
 from tests.training import tiny
 from training.contracts import DetectionBatch, Progress
 from training.methods import METHODS
-from training.methods.blockwise import PARTS, Blockwise, Seen, block_errors, watched
+from training.methods.blockwise import PARTS, Blockwise, compare_maps, watched
 from training.models.yolox import build_yolox
 
 FIRST = Progress(0, 2, 0)
@@ -48,8 +48,7 @@ def test_a_block_that_says_the_mean_explains_nothing() -> None:
     """Also where most channels are so dull that they hardly count in the loss."""
     lively, dull = torch.randn(2, 8, 4, 4), 0.01 * torch.randn(2, 24, 4, 4)
     made = torch.cat([lively, dull], dim=1)
-    mean = torch.nn.Identity()
-    errors = block_errors(mean, Seen(made.mean(dim=(0, 2, 3), keepdim=True).expand_as(made), made))
+    errors = compare_maps(made.mean(dim=(0, 2, 3), keepdim=True).expand_as(made), made)
     assert errors.unexplained.item() == pytest.approx(1, abs=0.05)
     assert errors.loss > 0
 

@@ -19,6 +19,7 @@ from training.evals.detection import evaluate_detection
 from training.evals.detectors import find_people, torch_detector
 from training.loop import train
 from training.losses_detection import decode_boxes
+from training.methods.blockwise import compare_maps
 from training.methods.yolox import Yolox, label_cells
 from training.models.yolox import build_yolox
 from training.recipe import Optimisation, Source
@@ -47,14 +48,14 @@ def objectness_gradient(built: Yolox, scenes: DetectionBatch) -> Tensor:
     """Of each cell's objectness, (B, N)."""
     kept: list[Tensor] = []
 
-    def keep(image_B3HW: Tensor) -> Tensor:
-        rows = forward(image_B3HW)
+    def keep(image_B3HW: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+        maps, rows = forward(image_B3HW)
         rows.retain_grad()
         kept.append(rows)
-        return rows
+        return maps, rows
 
-    forward = built.student.forward_logits
-    built.student.forward_logits = keep  # type: ignore[method-assign]
+    forward = built.student.forward_with_maps
+    built.student.forward_with_maps = keep  # type: ignore[method-assign]
     torch.autograd.backward(built(scenes, START).losses["objectness"])
     gradient = kept[0].grad
     assert gradient is not None
@@ -154,6 +155,22 @@ def test_what_the_teacher_says_fades_and_is_weighted() -> None:
         assert later[name].item() == pytest.approx(first[name].item() / 4, rel=1e-4)
         assert constant[name].item() == pytest.approx(first[name].item(), rel=1e-4)
         assert double[name].item() == pytest.approx(2 * first[name].item(), rel=1e-4)
+
+
+def test_maps_of_a_teacher_of_the_same_shape_are_compared() -> None:
+    same, other = (
+        Yolox(tiny.build_detector(), tiny.build_detector(seed), map_weight=2.0, decay=False).eval() for seed in (0, 1)
+    )
+    scenes = batch()
+    assert same(scenes, START).losses["teacher_map"].item() == 0
+    loss = other(scenes, START).losses["teacher_map"]
+    assert other.teacher is not None
+    with torch.no_grad():
+        maps = zip(other.student.backbone(scenes.image_B3HW), other.teacher.backbone(scenes.image_B3HW), strict=True)
+        wanted = sum(compare_maps(*pair).loss for pair in maps)
+    torch.testing.assert_close(loss, 2.0 * torch.as_tensor(wanted))
+    with pytest.raises(InvalidInput, match="teacher: its block"):
+        Yolox(tiny.build_detector(), build_yolox("tiny", input_size=tiny.SCENE_SIZE), map_weight=1.0)
 
 
 def test_the_teacher_never_changes() -> None:

@@ -76,7 +76,10 @@ class Blockwise(Method):
             self.teacher(batch.image_B3HW)
         losses, explained = {}, {}
         for part, names in PARTS.items():
-            errors = [block_errors(self.student.get_submodule(name), seen[name]) for name in names]
+            errors = [
+                compare_maps(self.student.get_submodule(name)(seen[name].given_BCHW), seen[name].made_BCHW)
+                for name in names
+            ]
             losses[part] = torch.stack([error.loss for error in errors]).sum()
             explained[part] = 1 - torch.stack([error.unexplained for error in errors]).mean()
         return StepResult(losses, explained)
@@ -86,8 +89,8 @@ class Blockwise(Method):
         return self.student
 
 
-class BlockErrors(NamedTuple):
-    """How far a block is from the teacher's.
+class MapErrors(NamedTuple):
+    """How far a map is from the teacher's.
 
     Attributes:
         loss: smooth L1 of standardised channels.
@@ -98,13 +101,12 @@ class BlockErrors(NamedTuple):
     unexplained: Tensor
 
 
-def block_errors(block: nn.Module, seen: Seen) -> BlockErrors:
-    """Compare a block with the teacher's on the same input.
+def compare_maps(found_BCHW: Tensor, wanted_BCHW: Tensor) -> MapErrors:
+    """How far a student's map is from the teacher's.
 
     In the loss all channels count alike but the dullest. They are standardised by what is in the batch of this process.
     """
-    wanted_BCHW = seen.made_BCHW.float()
-    found_BCHW = block(seen.given_BCHW).float()
+    found_BCHW, wanted_BCHW = found_BCHW.float(), wanted_BCHW.float()
     deviation_1C11 = wanted_BCHW.std(dim=(0, 2, 3), keepdim=True)
     least = (LEAST_DEVIATION * wanted_BCHW.std()).clamp(min=1e-3)
     error_BCHW = found_BCHW - wanted_BCHW
@@ -112,7 +114,7 @@ def block_errors(block: nn.Module, seen: Seen) -> BlockErrors:
     loss = functional.smooth_l1_loss(standardised_BCHW, torch.zeros_like(standardised_BCHW))
     variance = wanted_BCHW.var(dim=(0, 2, 3)).mean()
     unexplained = error_BCHW.detach().square().mean() / variance.clamp(min=torch.finfo(variance.dtype).tiny)
-    return BlockErrors(loss, unexplained)
+    return MapErrors(loss, unexplained)
 
 
 @contextmanager

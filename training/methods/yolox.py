@@ -5,6 +5,7 @@ nothing is known inside regions to ignore. What the teacher says is ours: the st
 those of empty ones and of regions to ignore included, and its boxes where it sees somebody.
 """
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -14,6 +15,7 @@ from pose_core.errors import InvalidInput, UnknownChoice
 from pose_core.types import Size
 from training.contracts import DetectionBatch, Method, Progress, StepResult
 from training.losses_detection import box_loss, decode_boxes, encode_boxes, score_loss, teacher_score_loss
+from training.methods.blockwise import compare_maps, require_same_blocks
 from training.models.yolox import YoloX
 from training.simota import Assignment, assign_cells, cell_grid, cell_middles, contains
 
@@ -54,6 +56,8 @@ class Yolox(Method):
         teacher_score_weight: of the teacher's scores.
         teacher_box_weight: of the teacher's boxes.
         teacher_least: score from which a teacher's box is copied.
+        map_weight: of the teacher's maps, see `training.methods.blockwise.compare_maps`; they need the student's
+            widths. 0 for not looking at them.
         decay: whether what the teacher says fades linearly, from 1 in the first epoch to 1 / epochs in the last.
     """
 
@@ -68,11 +72,14 @@ class Yolox(Method):
         teacher_score_weight: float = 1.0,
         teacher_box_weight: float = 2.5,
         teacher_least: float = 0.2,
+        map_weight: float = 0.0,
         decay: bool = True,
     ) -> None:
         super().__init__()
         if teacher is not None and teacher.input_size != student.input_size:
             raise InvalidInput(f"sees {teacher.input_size}, the student {student.input_size}", field="teacher")
+        if teacher is not None and map_weight:
+            require_same_blocks(student, teacher)
         if doubt not in get_args(Doubt):
             raise UnknownChoice("doubt", doubt, get_args(Doubt))
         self.student = student
@@ -81,6 +88,7 @@ class Yolox(Method):
         self.box_weight, self.corner_epochs = box_weight, corner_epochs
         self.teacher_score_weight, self.teacher_box_weight = teacher_score_weight, teacher_box_weight
         self.teacher_least = teacher_least
+        self.map_weight = map_weight
         self.decay = decay
 
     def train(self, mode: bool = True) -> "Yolox":  # noqa: FBT001, FBT002 - the signature of nn.Module
@@ -93,11 +101,14 @@ class Yolox(Method):
     def forward(self, batch: DetectionBatch, progress: Progress) -> StepResult:
         """Losses `box`, `objectness`, `person`, at the end `corner`, and of a teacher `teacher_score`, `teacher_box`.
 
+        With `map_weight` a teacher also has the loss `teacher_map`.
+
         Metrics: `overlap` of the cells that have a person, `cells` that a person has; with a teacher, `decay`.
         """
         height, width = batch.image_B3HW.shape[2:]
         grid_N3 = cell_grid(Size(width, height), batch.image_B3HW.device)
-        row_BN = self.student.forward_logits(batch.image_B3HW).float()
+        maps, row_BN = self.student.forward_with_maps(batch.image_B3HW)
+        row_BN = row_BN.float()
         found_BN4 = decode_boxes(row_BN[..., :4], grid_N3)
         wanted = label_cells(row_BN, found_BN4, batch, grid_N3)
         corners = progress.epoch >= progress.epochs - self.corner_epochs
@@ -106,9 +117,8 @@ class Yolox(Method):
         metrics = {"overlap": wanted.overlap_P.sum() / max(len(wanted.cell_P), 1), "cells": len(wanted.cell_P) / people}
         if self.teacher:
             factor = 1 - progress.epoch / progress.epochs if self.decay else 1.0
-            losses |= {
-                name: factor * loss for name, loss in self.teacher_losses(row_BN, found_BN4, batch, grid_N3).items()
-            }
+            said = self.teacher_losses(maps, row_BN, found_BN4, batch, grid_N3)
+            losses |= {name: factor * loss for name, loss in said.items()}
             metrics["decay"] = row_BN.new_tensor(factor)
         return StepResult(losses, metrics)
 
@@ -131,22 +141,27 @@ class Yolox(Method):
         return {name: loss / total for name, loss in losses.items()}
 
     def teacher_losses(
-        self, row_BN: Tensor, found_BN4: Tensor, batch: DetectionBatch, grid_N3: Tensor
+        self, maps: Sequence[Tensor], row_BN: Tensor, found_BN4: Tensor, batch: DetectionBatch, grid_N3: Tensor
     ) -> dict[str, Tensor]:
-        """What the teacher says, divided by the sum of its scores."""
+        """What the teacher says, divided by the sum of its scores, and how far its maps are, a sum over all three."""
         assert self.teacher is not None
         with torch.no_grad():
-            said_BN = self.teacher(batch.image_B3HW).float()
-        score_BN = said_BN[..., 4] * said_BN[..., 5]
+            teacher_maps, said_BN = self.teacher.forward_with_maps(batch.image_B3HW)
+        said_BN = said_BN.float()
+        score_BN = said_BN[..., 4].sigmoid() * said_BN[..., 5].sigmoid()
         total = score_BN.sum().clamp(min=1)
         sure_BN = score_BN > self.teacher_least
         teacher_P4 = decode_boxes(said_BN[..., :4], grid_N3)[sure_BN]
         scores = teacher_score_loss(row_BN[..., 4], row_BN[..., 5], score_BN)
         boxes = box_loss(found_BN4[sure_BN], teacher_P4, score_BN[sure_BN])
-        return {
+        losses = {
             "teacher_score": self.teacher_score_weight * scores / total,
             "teacher_box": self.teacher_box_weight * boxes / total,
         }
+        if self.map_weight:
+            errors = [compare_maps(*pair).loss for pair in zip(maps, teacher_maps, strict=True)]
+            losses["teacher_map"] = self.map_weight * torch.stack(errors).sum()
+        return losses
 
     def deployable(self) -> nn.Module:
         """The student."""

@@ -133,7 +133,12 @@ class YoloX(nn.Module):
 
     def forward_logits(self, image_B3HW: Tensor) -> Tensor:
         """The same rows with objectness and classes before the sigmoid, for losses."""
-        return stack_rows(self.head(*self.backbone(image_B3HW)))
+        return self.forward_with_maps(image_B3HW)[1]
+
+    def forward_with_maps(self, image_B3HW: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+        """The maps of the neck, finest first, which feature distillation compares, and the rows of `forward_logits`."""
+        maps = self.backbone(image_B3HW)
+        return maps, stack_rows(self.head(*maps))
 
 
 def stack_rows(levels: list[Cells]) -> Tensor:
