@@ -1,9 +1,9 @@
 """A fresh detector learns a trained one of the same shape block by block, each from what the teacher feeds to it.
 
 Source: DNA, arXiv 1911.13053, section 3, "block-wise supervision", without its search; the comparison is that of
-FitNets' hints, arXiv 1412.6550. A block is only a few layers deep and sees sensible input from the first step, so that
-a whole detector learns to see in some minutes. Errors add up from block to block: a run of `training.methods.yolox`
-comes after it.
+FitNets' hints, arXiv 1412.6550. A block is one to three convolutions deep and sees sensible input from the first step,
+so that a whole detector learns to see in some minutes. Errors add up from block to block: a run of
+`training.methods.yolox` comes after it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,23 +16,18 @@ from torch.nn import functional
 
 from pose_core.errors import InvalidInput
 from training.contracts import DetectionBatch, Method, Progress, StepResult
-from training.models.yolox import STRIDES, YoloX
+from training.models.csp_darknet import Bottleneck, DepthwiseSeparable
+from training.models.layers import ConvBnSilu
+from training.models.yolox import YoloX
 
-LEVELS: Final = range(len(STRIDES))
+BLOCKS: Final = (ConvBnSilu, DepthwiseSeparable, Bottleneck, nn.Conv2d)
+"""What is a block unless it is part of one."""
 
-PARTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "backbone": tuple(f"backbone.backbone.{name}" for name in ("stem", "dark2", "dark3", "dark4", "dark5")),
-    "neck": tuple(
-        f"backbone.{name}"
-        for name in ("lateral_conv0", "C3_p4", "reduce_conv1", "C3_p3", "bu_conv2", "C3_n3", "bu_conv1", "C3_n4")
-    ),
-    "head": tuple(
-        f"head.{name}.{level}"
-        for name in ("stems", "cls_convs", "reg_convs", "reg_preds", "obj_preds")
-        for level in LEVELS
-    ),
-}
-"""Part of a detector -> its blocks; all but the last layers of the classes, which are not the same ones."""
+PARTS: Final[Mapping[str, str]] = {"backbone.backbone.": "backbone", "backbone.": "neck", "head.": "head"}
+"""Beginning of a block's name -> part of the detector; the first that fits."""
+
+CLASSES: Final = "head.cls_preds."
+"""The last layers of the classes are not the same ones, and are left alone."""
 
 
 LEAST_DEVIATION: Final = 0.3
@@ -74,14 +69,13 @@ class Blockwise(Method):
         del progress
         with torch.no_grad(), watched(self.teacher) as seen:
             self.teacher(batch.image_B3HW)
-        losses, explained = {}, {}
-        for part, names in PARTS.items():
-            errors = [
-                compare_maps(self.student.get_submodule(name)(seen[name].given_BCHW), seen[name].made_BCHW)
-                for name in names
-            ]
-            losses[part] = torch.stack([error.loss for error in errors]).sum()
-            explained[part] = 1 - torch.stack([error.unexplained for error in errors]).mean()
+        errors: dict[str, list[MapErrors]] = {part: [] for part in PARTS.values()}
+        for name, block in find_blocks(self.student).items():
+            errors[part_of(name)].append(compare_maps(block(seen[name].given_BCHW), seen[name].made_BCHW))
+        losses = {part: torch.stack([one.loss for one in of_part]).sum() for part, of_part in errors.items()}
+        explained = {
+            part: 1 - torch.stack([one.unexplained for one in of_part]).mean() for part, of_part in errors.items()
+        }
         return StepResult(losses, explained)
 
     def deployable(self) -> nn.Module:
@@ -117,18 +111,33 @@ def compare_maps(found_BCHW: Tensor, wanted_BCHW: Tensor) -> MapErrors:
     return MapErrors(loss, unexplained)
 
 
+def find_blocks(detector: YoloX) -> dict[str, nn.Module]:
+    """Every block by its name."""
+    blocks: dict[str, nn.Module] = {}
+    for name, part in detector.named_modules():
+        inside = any(name.startswith(f"{block}.") for block in blocks)
+        if isinstance(part, BLOCKS) and not inside and not name.startswith(CLASSES):
+            blocks[name] = part
+    return blocks
+
+
+def part_of(block: str) -> str:
+    """A value of `PARTS`."""
+    return next(part for start, part in PARTS.items() if block.startswith(start))
+
+
 @contextmanager
 def watched(detector: YoloX) -> Iterator[dict[str, Seen]]:
     """What the blocks of a detector take and make, by name, while it runs inside the `with`."""
     seen: dict[str, Seen] = {}
 
-    def watch(name: str) -> torch.utils.hooks.RemovableHandle:
+    def watch(name: str, block: nn.Module) -> torch.utils.hooks.RemovableHandle:
         def keep(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
             seen[name] = Seen(given[0], made)
 
-        return detector.get_submodule(name).register_forward_hook(keep)
+        return block.register_forward_hook(keep)
 
-    handles = [watch(name) for names in PARTS.values() for name in names]
+    handles = [watch(name, block) for name, block in find_blocks(detector).items()]
     try:
         yield seen
     finally:
@@ -142,10 +151,12 @@ def require_same_blocks(student: YoloX, teacher: YoloX) -> None:
     Raises:
         InvalidInput: they are; names the first one.
     """
-    for name in (name for names in PARTS.values() for name in names):
-        ours, theirs = (
-            [tensor.shape for tensor in network.get_submodule(name).state_dict().values()]
-            for network in (student, teacher)
-        )
-        if ours != theirs:
+    theirs = find_blocks(teacher)
+    for name, block in find_blocks(student).items():
+        if name not in theirs or shapes_of(block) != shapes_of(theirs[name]):
             raise InvalidInput(f"its block {name} is not of the student's shape", field="teacher")
+
+
+def shapes_of(block: nn.Module) -> list[torch.Size]:
+    """Of all its tensors."""
+    return [tensor.shape for tensor in block.state_dict().values()]

@@ -10,7 +10,7 @@ Before the first run, with the two public files:
 
 Most of the time is spent once, on all pictures but the photos that people labelled, at 224 x 224, where a step costs
 half as much: `skelmap-det-blocks`, in which the student copies the blocks of the public YOLOX-nano, then
-`skelmap-det-base` and `skelmap-det-maps`. What follows is short. The quality is measured in folds: `skelmap-det-fold0`
+`skelmap-det-base`. What follows is short. The quality is measured in folds: `skelmap-det-fold0`
 to 2 have not seen a third of the labelled photos, on which they are evaluated, and `skelmap-det`, the one that is
 shipped, has seen them all.
 """
@@ -34,6 +34,9 @@ NONE_LABELLED: Options = (("folded", LABELLED), ("fold", 0))
 
 SIZE = Size(320, 320)
 SMALL_SIZE = Size(224, 224)
+
+COPIED: Options = (("map_weight", 20.0), ("decay", False))
+"""The teacher has seen far more photos than there are here; what it says and makes counts to the end."""
 
 STRONG = Augmentation(
     shift=(0.7, 0.0),
@@ -72,15 +75,14 @@ def blocks() -> Recipe:
         Network(model="yolox-nano-person"),
         sources(NONE_LABELLED),
         held_photos(-1, FOLDS),
-        epochs=3,
+        epochs=4,
         learning_rate=4e-3,
         input_size=SMALL_SIZE,
         batch_size=32,
     )
     optimisation = replace(recipe.optimisation, flat_until_epoch=2)
-    return replace(
-        recipe, method=MethodRecipe(name="blockwise"), optimisation=optimisation, evaluate_every=recipe.epochs
-    )
+    method = MethodRecipe(name="blockwise")
+    return replace(recipe, method=method, optimisation=optimisation, evaluate_every=recipe.epochs)
 
 
 def base() -> Recipe:
@@ -94,42 +96,18 @@ def base() -> Recipe:
         Network(model="yolox-nano-person", weights="runs/skelmap-det-blocks"),
         sources(NONE_LABELLED),
         held_photos(-1, FOLDS),
-        epochs=6,
-        learning_rate=2e-3,
+        epochs=3,
+        learning_rate=1e-3,
         input_size=SMALL_SIZE,
         batch_size=32,
     )
-
-
-def maps() -> Recipe:
-    """The same at 224 x 224, and the maps that the public YOLOX-nano's neck makes are compared as well.
-
-    No published number. `python -m training run skelmap-det-maps --data FOLDER --teacher-weights yolox_nano.onnx` after
-    `skelmap-det-base`; hours are in `docs/models/skelmap-det.md`.
-    """
-    recipe = detector(
-        "skelmap-det-maps",
-        Network(model="yolox-nano-person", weights="runs/skelmap-det-base"),
-        sources(NONE_LABELLED),
-        held_photos(-1, FOLDS),
-        epochs=4,
-        learning_rate=2e-3,
-        input_size=SMALL_SIZE,
-        batch_size=32,
-    )
-    return with_options(recipe, ("map_weight", 5.0), ("decay", False))
-
-
-def with_options(recipe: Recipe, *options: tuple[str, str | int | float]) -> Recipe:
-    """A recipe whose method has further options."""
-    return replace(recipe, method=replace(recipe.method, options=(*recipe.method.options, *options)))
 
 
 def everything() -> Recipe:
     """YOLOX-nano at 320 x 320 on all pictures, `skelmap-det`, the detector that is served by default.
 
     No published number. `python -m training run skelmap-det --data FOLDER --teacher-weights yolox_nano.onnx` after
-    `skelmap-det-maps`; its own evaluation is on photos it has seen, those of the folds are the ones to quote; hours are
+    `skelmap-det-base`; its own evaluation is on photos it has seen, those of the folds are the ones to quote; hours are
     in `docs/models/skelmap-det.md`.
     """
     return final("skelmap-det", -1)
@@ -139,7 +117,7 @@ def fold_0() -> Recipe:
     """The same without the labelled photos of fold 0, on which it is evaluated.
 
     No published number. `python -m training run skelmap-det-fold0 --data FOLDER --teacher-weights yolox_nano.onnx`
-    after `skelmap-det-maps`; hours are in `docs/models/skelmap-det.md`.
+    after `skelmap-det-base`; hours are in `docs/models/skelmap-det.md`.
     """
     return final("skelmap-det-fold0", 0)
 
@@ -148,7 +126,7 @@ def fold_1() -> Recipe:
     """The same without the labelled photos of fold 1, on which it is evaluated.
 
     No published number. `python -m training run skelmap-det-fold1 --data FOLDER --teacher-weights yolox_nano.onnx`
-    after `skelmap-det-maps`; hours are in `docs/models/skelmap-det.md`.
+    after `skelmap-det-base`; hours are in `docs/models/skelmap-det.md`.
     """
     return final("skelmap-det-fold1", 1)
 
@@ -157,26 +135,25 @@ def fold_2() -> Recipe:
     """The same without the labelled photos of fold 2, on which it is evaluated.
 
     No published number. `python -m training run skelmap-det-fold2 --data FOLDER --teacher-weights yolox_nano.onnx`
-    after `skelmap-det-maps`; hours are in `docs/models/skelmap-det.md`.
+    after `skelmap-det-base`; hours are in `docs/models/skelmap-det.md`.
     """
     return final("skelmap-det-fold2", 2)
 
 
 def final(name: str, fold: int) -> Recipe:
-    """A short run from `skelmap-det-maps` without the labelled photos of a fold; a negative fold leaves out nothing."""
+    """A short run from `skelmap-det-base` without the labelled photos of a fold; a negative fold leaves out nothing."""
     chosen: Options = (("folded", LABELLED), ("folds", FOLDS), ("fold", fold)) if fold >= 0 else EVERYTHING
     labelled = Source(dataset="coco_boxes", annotations=LABELS, options=(*chosen, ("below", LABELLED)))
     recipe = detector(
         name,
-        Network(model="yolox-nano-person", weights="runs/skelmap-det-maps"),
+        Network(model="yolox-nano-person", weights="runs/skelmap-det-base"),
         (*sources(chosen), *[labelled] * 10),
         held_photos(fold, FOLDS),
         epochs=4,
-        learning_rate=1e-3,
+        learning_rate=5e-4,
     )
     optimisation = replace(recipe.optimisation, warm_up_steps=30, ema_warm_up=200)
-    recipe = replace(recipe, optimisation=optimisation, evaluate_every=recipe.epochs, steps_per_epoch=80)
-    return with_options(recipe, ("map_weight", 5.0))
+    return replace(recipe, optimisation=optimisation, evaluate_every=recipe.epochs, steps_per_epoch=80)
 
 
 def detector(
@@ -190,13 +167,13 @@ def detector(
     input_size: Size = SIZE,
     batch_size: int = 16,
 ) -> Recipe:
-    """A run, flat for its first third, with milder changes at the end, where the teacher has little to say."""
+    """A run, flat for its first third, with milder changes at the end."""
     return Recipe(
         name=name,
         task="detection",
         student=student,
         teacher=Network(model="yolox-nano", weights="weights/yolox_nano.onnx"),
-        method=MethodRecipe(name="yolox", options=(("doubt", "target"), ("corner_epochs", epochs // 4))),
+        method=MethodRecipe(name="yolox", options=(("doubt", "target"), ("corner_epochs", epochs // 4), *COPIED)),
         data=Data(
             train=train,
             val=val,
