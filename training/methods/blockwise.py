@@ -31,7 +31,9 @@ CLASSES: Final = "head.cls_preds."
 
 
 LEAST_DEVIATION: Final = 0.3
-"""Channels that vary less, as a fraction of how much the whole map does, count less; some are nearly constant."""
+"""Channels that vary less, as a fraction of how much they vary on average, count less; some are nearly constant."""
+
+TINY: Final = torch.finfo(torch.float32).tiny
 
 
 class Seen(NamedTuple):
@@ -100,14 +102,14 @@ def compare_maps(found_BCHW: Tensor, wanted_BCHW: Tensor) -> MapErrors:
 
     In the loss all channels count alike but the dullest. They are standardised by what is in the batch of this process.
     """
-    found_BCHW, wanted_BCHW = found_BCHW.float(), wanted_BCHW.float()
-    deviation_1C11 = wanted_BCHW.std(dim=(0, 2, 3), keepdim=True)
-    least = (LEAST_DEVIATION * wanted_BCHW.std()).clamp(min=1e-3)
-    error_BCHW = found_BCHW - wanted_BCHW
-    standardised_BCHW = error_BCHW / torch.maximum(deviation_1C11, least)
+    wanted_BCHW = wanted_BCHW.float()
+    error_BCHW = found_BCHW.float() - wanted_BCHW
+    variance_1C11 = wanted_BCHW.var(dim=(0, 2, 3), keepdim=True)
+    least = (LEAST_DEVIATION**2 * variance_1C11.mean()).clamp(min=1e-6)
+    standardised_BCHW = error_BCHW * torch.maximum(variance_1C11, least).rsqrt()
     loss = functional.smooth_l1_loss(standardised_BCHW, torch.zeros_like(standardised_BCHW))
-    variance = wanted_BCHW.var(dim=(0, 2, 3)).mean()
-    unexplained = error_BCHW.detach().square().mean() / variance.clamp(min=torch.finfo(variance.dtype).tiny)
+    with torch.no_grad():
+        unexplained = error_BCHW.square().mean() / variance_1C11.mean().clamp(min=TINY)
     return MapErrors(loss, unexplained)
 
 
