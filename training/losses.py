@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pose_core.errors import UnknownChoice
+from pose_core.skeleton import BODY, FEET
 
 BETA = 10.0
 """Logits and labels are multiplied by this before their softmax."""
@@ -43,6 +44,19 @@ def ground_truth_loss(
         total = total + (divergence_BK * weight_BK).sum()
     samples, points = weight_BK.shape
     return total / (points if reduction == "sum" else points * samples)
+
+
+def weigh_bodies(weight_BK: Tensor, factor: float) -> Tensor:
+    """Weights of the 133 points of which those of body and feet count `factor` times.
+
+    68 points are a face's and 42 are hands', so that people of whom these are known count several times as much as
+    those of whom only the body is. Not from the paper.
+    """
+    if factor == 1:
+        return weight_BK
+    weighed_BK = weight_BK.clone()
+    weighed_BK[:, BODY.start : FEET.stop] *= factor
+    return weighed_BK
 
 
 def logit_loss(student: Sequence[Tensor], teacher: Sequence[Tensor], visible_BK: Tensor | None = None) -> Tensor:

@@ -20,6 +20,7 @@ from training.losses import (
     logit_loss,
     position_accuracy,
     require_reduction,
+    weigh_bodies,
 )
 from training.models.rtmpose import RtmPose
 from training.smaller_teacher import ask_teacher, reduce_map, reduction_factor
@@ -51,6 +52,7 @@ class DwposeStage1(Method):
         mask_logits: whether the logit loss looks at labelled points only; the paper found that worse (table 7).
         teacher_mode: see `TeacherMode`.
         absent_weight: see `training.methods.supervised.Supervised`.
+        body_weight: likewise.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class DwposeStage1(Method):
         mask_logits: bool = False,
         teacher_mode: TeacherMode = "eval",
         absent_weight: float = 0.0,
+        body_weight: float = 1.0,
     ) -> None:
         super().__init__()
         require_reduction(ground_truth_reduction)
@@ -79,6 +82,7 @@ class DwposeStage1(Method):
         self.decay = decay
         self.mask_logits = mask_logits
         self.absent_weight = absent_weight
+        self.body_weight = body_weight
         self.teacher_mode = require_mode(teacher_mode)
 
     def train(self, mode: bool = True) -> "DwposeStage1":  # noqa: FBT001, FBT002 - the signature of nn.Module
@@ -97,7 +101,8 @@ class DwposeStage1(Method):
         student_BCHW, *logits = self.student.forward_with_feature(batch.image_B3HW)
         aligned_BCHW = reduce_map(self.align(student_BCHW), self.factor)
         factor = 1 - progress.epoch / progress.epochs if self.decay else 1.0
-        truth = ground_truth_loss(logits, batch.targets, batch.weight_BK, self.ground_truth_reduction)
+        weight_BK = weigh_bodies(batch.weight_BK, self.body_weight)
+        truth = ground_truth_loss(logits, batch.targets, weight_BK, self.ground_truth_reduction)
         mask_BK = batch.weight_BK if self.mask_logits else None
         losses = {
             "ground_truth": self.ground_truth_weight * truth,

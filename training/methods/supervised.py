@@ -4,7 +4,14 @@ from torch import nn
 
 from pose_core.errors import InvalidInput
 from training.contracts import Method, PoseBatch, Progress, StepResult
-from training.losses import Reduction, absent_loss, ground_truth_loss, position_accuracy, require_reduction
+from training.losses import (
+    Reduction,
+    absent_loss,
+    ground_truth_loss,
+    position_accuracy,
+    require_reduction,
+    weigh_bodies,
+)
 from training.models.rtmpose import RtmPose
 
 
@@ -18,6 +25,8 @@ class Supervised(Method):
         ground_truth_reduction: `mean` over the samples, or their `sum` as in the published code, whose gradient then
             depends on the batch size; give it a weight of 1.
         absent_weight: of `training.losses.absent_loss`; 0, as published, for none.
+        body_weight: how many times body and feet count in the ground-truth loss, see `training.losses.weigh_bodies`;
+            1 as published.
     """
 
     def __init__(
@@ -28,6 +37,7 @@ class Supervised(Method):
         ground_truth_weight: float = 64.0,
         ground_truth_reduction: Reduction = "mean",
         absent_weight: float = 0.0,
+        body_weight: float = 1.0,
     ) -> None:
         super().__init__()
         if teacher is not None:
@@ -37,12 +47,14 @@ class Supervised(Method):
         self.ground_truth_weight = ground_truth_weight
         self.ground_truth_reduction: Reduction = ground_truth_reduction
         self.absent_weight = absent_weight
+        self.body_weight = body_weight
 
     def forward(self, batch: PoseBatch, progress: Progress) -> StepResult:
         """Losses `ground_truth` and, if it has a weight, `absent`; metric `accuracy`, see `position_accuracy`."""
         del progress
         logits = self.student(batch.image_B3HW)
-        loss = ground_truth_loss(logits, batch.targets, batch.weight_BK, self.ground_truth_reduction)
+        weight_BK = weigh_bodies(batch.weight_BK, self.body_weight)
+        loss = ground_truth_loss(logits, batch.targets, weight_BK, self.ground_truth_reduction)
         accuracy = position_accuracy(logits, batch.targets, batch.weight_BK)
         losses = {"ground_truth": self.ground_truth_weight * loss}
         if self.absent_weight:
