@@ -22,6 +22,7 @@ from training.losses import (
     logit_loss,
     position_accuracy,
     require_reduction,
+    weigh_bodies,
 )
 
 Pair = tuple[Tensor, Tensor]
@@ -219,3 +220,11 @@ def test_absent_points_pull_their_highest_logit_down() -> None:
     backward(absent_loss([logits], torch.ones(1, 1)))
     assert logits.grad is not None
     assert torch.equal(logits.grad.sign(), logits.detach().sign())
+
+
+def test_bodies_and_feet_may_count_more() -> None:
+    weight = torch.rand(2, 133)
+    assert weigh_bodies(weight, 1.0) is weight
+    weighed = weigh_bodies(weight, 4.0)
+    assert torch.equal(weighed[:, :23], 4 * weight[:, :23])
+    assert torch.equal(weighed[:, 23:], weight[:, 23:])

@@ -163,6 +163,16 @@ def test_weights_are_factors() -> None:
         torch.testing.assert_close(heavy.losses[name], 10 * loss)
 
 
+@pytest.mark.parametrize("name", ["supervised", "dwpose-stage1"])
+def test_a_body_s_weight_is_a_factor_of_the_ground_truth(name: str) -> None:
+    """All points of the tiny networks are of the body."""
+    plain, heavy = (
+        BUILDERS[name](body_weight=factor).eval()(normalised_batch(), START).losses for factor in (1.0, 4.0)
+    )
+    torch.testing.assert_close(heavy["ground_truth"], 4 * plain["ground_truth"])
+    assert all(torch.equal(heavy[loss], plain[loss]) for loss in plain if loss != "ground_truth")
+
+
 def test_equal_channels_need_no_align() -> None:
     method = DwposeStage1(tiny.build_student(), tiny.build_teacher(scale=tiny.SCALE))
     assert isinstance(method.align, nn.Identity)
