@@ -17,6 +17,7 @@ from training.models import Network as Built
 from training.models.resize import SIZED, resize_weights
 from training.models.rtmpose import RtmPose
 from training.models.yolox import YoloX
+from training.onnx_weights import keeps_norms
 from training.recipe import Network, Recipe
 from training.tasks import TASKS
 from training.upstream import Kind, load_upstream, read_checkpoint, require_match, select_weights
@@ -78,7 +79,7 @@ def load_weights(built: Built, path: Path, network: Network) -> None:
     Raises:
         ModelError: they do not fit.
     """
-    if path.suffix == ".onnx" and isinstance(built, YoloX):
+    if path.suffix == ".onnx" and isinstance(built, YoloX) and not keeps_norms(path):
         load_yolox_onnx(built, path)
     elif network.load == "resized":
         load_resized(built, path)

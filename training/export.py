@@ -79,6 +79,7 @@ def export_onnx(
     image_B3HW: Tensor | None = None,
     metadata: Mapping[str, str] | None = None,
     dynamic_batch: bool = True,
+    keep_norms: bool = False,
     opset: int = OPSET,
     precision: str = "float32",
     tolerance: float | None = None,
@@ -91,6 +92,8 @@ def export_onnx(
         image_B3HW: what to compare on, best real crops; noise of the input's size if None.
         metadata: strings for the file's `metadata_props`.
         dynamic_batch: whether the batch axis is free; otherwise it is 1.
+        keep_norms: whether batch norms stay what they are, and every tensor keeps its name, so that training can go on
+            from the file (`training.onnx_weights`). onnxruntime folds them when it loads the file.
         opset: ONNX operator set.
         precision: a key of `PRECISIONS`; input and outputs are float32 in any case.
         tolerance: of the precision by default.
@@ -108,7 +111,9 @@ def export_onnx(
     if not len(image_B3HW):
         raise InvalidInput("at least one picture is needed to compare on", field="image_B3HW")
     with replacing(path) as partial:
-        trace_onnx(network, model, image_B3HW[:1], partial, dynamic_batch=dynamic_batch, opset=opset)
+        trace_onnx(
+            network, model, image_B3HW[:1], partial, dynamic_batch=dynamic_batch, keep_norms=keep_norms, opset=opset
+        )
         shapes = [output.shape for output in run_torch(network, image_B3HW[:1])]
         finish_file(partial, shapes, metadata or {}, convert)
         batches = [image_B3HW] if dynamic_batch else list(torch.split(image_B3HW, 1))
@@ -135,7 +140,14 @@ def make_noise(model: Exportable, batch: int = 2) -> Tensor:
 
 
 def trace_onnx(
-    network: nn.Module, names: Exportable, image_13HW: Tensor, path: Path, *, dynamic_batch: bool, opset: int
+    network: nn.Module,
+    names: Exportable,
+    image_13HW: Tensor,
+    path: Path,
+    *,
+    dynamic_batch: bool,
+    keep_norms: bool,
+    opset: int,
 ) -> None:
     """Write the ONNX graph of `network` for pictures of this size to `path`."""
     axes = {name: {0: "batch"} for name in (names.onnx_input, *names.onnx_outputs)}
@@ -149,6 +161,8 @@ def trace_onnx(
             input_names=[names.onnx_input],
             output_names=list(names.onnx_outputs),
             dynamic_axes=axes if dynamic_batch else None,
+            training=torch.onnx.TrainingMode.PRESERVE if keep_norms else torch.onnx.TrainingMode.EVAL,
+            do_constant_folding=not keep_norms,
         )
 
 

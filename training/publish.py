@@ -22,7 +22,13 @@ PICTURES = 16
 
 
 def publish(
-    weights: Path, path: Path, image_B3HW: Tensor | None, *, precision: str, description: Description | None = None
+    weights: Path,
+    path: Path,
+    image_B3HW: Tensor | None,
+    *,
+    precision: str,
+    keep_norms: bool = False,
+    description: Description | None = None,
 ) -> Published:
     """Write a network as ONNX with its spec in the metadata, and compare outputs, raw and decoded.
 
@@ -31,6 +37,7 @@ def publish(
         path: of the ONNX file.
         image_B3HW: prepared pictures to compare on; noise if None.
         precision: see `training.export.PRECISIONS`.
+        keep_norms: see `training.export.export_onnx`.
         description: of the network; what the weights say by default.
 
     Raises:
@@ -43,7 +50,9 @@ def publish(
     image_B3HW = make_noise(network) if image_B3HW is None else image_B3HW
     metadata = {**task.metadata(description), RECIPE_KEY: description.recipe}
     with replacing(path) as partial:
-        report = export_onnx(network, partial, image_B3HW=image_B3HW, metadata=metadata, precision=precision)
+        report = export_onnx(
+            network, partial, image_B3HW=image_B3HW, metadata=metadata, keep_norms=keep_norms, precision=precision
+        )
         published = task.compare(network, report, description, image_B3HW)
         if published.near < NEAR_SHARE:
             raise ModelError(f"only {published.near:.2%} of what the file finds lies within a pixel of torch's")

@@ -62,6 +62,9 @@ def export(
         Literal["float32", "float16", "float16-weights"],
         typer.Option(help="float16: half the size, for GPUs; float16-weights: half the size, computed in float32."),
     ] = "float32",
+    keep_norms: Annotated[
+        bool, typer.Option("--keep-norms", help="Batch norms stay, so that training can go on from the file.")
+    ] = False,
     data: Annotated[
         Path | None, typer.Option(help="Data folder; the file is then compared on real crops instead of noise.")
     ] = None,
@@ -78,7 +81,7 @@ def export(
     description = Known(model, size).describe(weights)
     crops = None if data is None else real_crops(find_recipe(recipe or description.recipe), data)
     target = output or Path(f"{description.recipe}.onnx")
-    published = publish(weights, target, crops, precision=precision, description=description)
+    published = publish(weights, target, crops, precision=precision, keep_norms=keep_norms, description=description)
     report = published.export
     errors = ", ".join(f"{name} {error:.1e}" for name, error in report.errors.items())
     kind = "noise (--data gives real crops)" if crops is None else "real crops"

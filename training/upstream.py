@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pose_core.errors import ModelError, UnknownChoice
+from training.onnx_weights import read_onnx_weights
 
 Kind = Literal["estimator", "backbone", "stage1", "stage2"]
 
@@ -94,7 +95,7 @@ def load_upstream(network: nn.Module, path: Path, kind: Kind | None = "estimator
 
     Args:
         network: with the parts `backbone` and `head`, such as `training.models.rtmpose.RtmPose`.
-        path: `.safetensors`, or a `.pth` of torch.
+        path: `.safetensors`, a `.pth` of torch, or an `.onnx` of ours with its batch norms.
         kind: what the file is; see the module's docstring. None to find out by its keys, see `find_kind`.
 
     Raises:
@@ -118,6 +119,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises:
         UnreadableCheckpointError: no such file, no weights in it, or objects that this function refuses to load.
     """
+    if path.suffix == ".onnx":
+        return read_onnx_weights(path)
     content = read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state:
