@@ -66,6 +66,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     # the detector inside the package
     "skelmap-det-blocks": skelmap_det.blocks,
     "skelmap-det-base": skelmap_det.base,
+    "skelmap-det-restart": skelmap_det.restart,
     "skelmap-det": skelmap_det.everything,
     "skelmap-det-fold0": skelmap_det.fold_0,
     "skelmap-det-fold1": skelmap_det.fold_1,

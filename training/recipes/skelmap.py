@@ -144,7 +144,7 @@ def stage1() -> Recipe:
         Network(model="rtmpose-s", weights="runs/skelmap-s1-half", load="resized", frozen_stages=2),
         MethodRecipe(name="dwpose-stage1", options=(*ABSENT, FEATURE_WEIGHT, BODY_WEIGHT)),
         teacher=TEACHER,
-        epochs=5,
+        epochs=4,
         learning_rate=1.5e-3,
     )
     return mildly(recipe)
