@@ -10,9 +10,9 @@ Before the first run, with the two public files:
 
 Most of the time is spent once, on all pictures but the photos that people labelled, at 160 x 160 and 224 x 224, where
 a step costs a quarter and half as much: `skelmap-det-blocks`, in which the student copies the blocks of the public
-YOLOX-nano, `skelmap-det-base` and `skelmap-det-restart`. What follows is short. The quality is measured in folds: `skelmap-det-fold0` to 2
-have not seen a third of the labelled photos, on which they are evaluated, and `skelmap-det`, the one that is shipped,
-has seen them all.
+YOLOX-nano, `skelmap-det-base` and `skelmap-det-restart`. What follows is short. The quality is measured in folds:
+`skelmap-det-fold0` to 2 have not seen a third of the labelled photos, on which they are evaluated, and `skelmap-det`,
+the one that is shipped, has seen them all.
 """
 
 from dataclasses import replace
@@ -122,8 +122,8 @@ def everything() -> Recipe:
     """YOLOX-nano at 320 x 320 on all pictures, `skelmap-det`, the detector that is served by default.
 
     No published number. `python -m training run skelmap-det --data FOLDER --teacher-weights yolox_nano.onnx` after
-    `skelmap-det-restart`; its own evaluation is on photos it has seen, those of the folds are the ones to quote; hours are
-    in `docs/models/skelmap-det.md`.
+    `skelmap-det-restart`; its own evaluation is on photos it has seen, those of the folds are the ones to quote; hours
+    are in `docs/models/skelmap-det.md`.
     """
     return final("skelmap-det", -1)
 
@@ -156,7 +156,7 @@ def fold_2() -> Recipe:
 
 
 def final(name: str, fold: int) -> Recipe:
-    """A short run from `skelmap-det-restart` without the labelled photos of a fold; a negative fold leaves out nothing."""
+    """A short run from `skelmap-det-restart` without the labelled photos of a fold; a negative fold leaves out none."""
     chosen: Options = (("folded", LABELLED), ("folds", FOLDS), ("fold", fold)) if fold >= 0 else EVERYTHING
     labelled = Source(dataset="coco_boxes", annotations=LABELS, options=(*chosen, ("below", LABELLED)))
     recipe = detector(
