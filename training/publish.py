@@ -1,13 +1,15 @@
 """From trained weights to a file that can be served, and the lines that make it a name."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
-from pose_core.errors import ModelError
+from pose_core.errors import InvalidInput, ModelError
 from training.deployable import Description, build_described, read_description
 from training.export import export_onnx, make_noise, replacing
+from training.models.rtmpose import RtmPose
 from training.recipe import Recipe
 from training.tasks import TASKS, Published
 
@@ -28,6 +30,7 @@ def publish(
     *,
     precision: str,
     keep_norms: bool = False,
+    silence: Sequence[int] = (),
     description: Description | None = None,
 ) -> Published:
     """Write a network as ONNX with its spec in the metadata, and compare outputs, raw and decoded.
@@ -38,14 +41,20 @@ def publish(
         image_B3HW: prepared pictures to compare on; noise if None.
         precision: see `training.export.PRECISIONS`.
         keep_norms: see `training.export.export_onnx`.
+        silence: points of a pose estimator that score 0, see `training.models.rtmcc_head.RtmccHead.silence`.
         description: of the network; what the weights say by default.
 
     Raises:
         ExportMismatchError: the file's outputs differ; an older file of that name stays.
         ModelError: the file's points or boxes differ; the same.
+        InvalidInput: points to silence that the network does not have.
     """
     description = description or read_description(weights)
     network = build_described(weights, description)
+    if silence:
+        if not isinstance(network, RtmPose):
+            raise InvalidInput(f"{description.model} has no points", field="silence")
+        network.head.silence(silence)
     task = TASKS[description.task]
     image_B3HW = make_noise(network) if image_B3HW is None else image_B3HW
     metadata = {**task.metadata(description), RECIPE_KEY: description.recipe}

@@ -65,6 +65,10 @@ def export(
     keep_norms: Annotated[
         bool, typer.Option("--keep-norms", help="Batch norms stay, so that training can go on from the file.")
     ] = False,
+    silence: Annotated[
+        list[int] | None,
+        typer.Option(help="A point, counted from 0, that no label taught: its score becomes 0. Can be repeated."),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Data folder; the file is then compared on real crops instead of noise.")
     ] = None,
@@ -81,7 +85,15 @@ def export(
     description = Known(model, size).describe(weights)
     crops = None if data is None else real_crops(find_recipe(recipe or description.recipe), data)
     target = output or Path(f"{description.recipe}.onnx")
-    published = publish(weights, target, crops, precision=precision, keep_norms=keep_norms, description=description)
+    published = publish(
+        weights,
+        target,
+        crops,
+        precision=precision,
+        keep_norms=keep_norms,
+        silence=silence or (),
+        description=description,
+    )
     report = published.export
     errors = ", ".join(f"{name} {error:.1e}" for name, error in report.errors.items())
     kind = "noise (--data gives real crops)" if crops is None else "real crops"

@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from pose_core.errors import InvalidInput, ModelError, UnknownChoice
+from pose_core.session import open_session
 from pose_core.types import Size
 from training.deployable import Description, describe, save_deployable
 from training.export import ExportReport
@@ -70,3 +72,13 @@ def test_what_a_published_file_is_says_its_user(weights: Path, tmp_path: Path) -
         Known("rtmpose").describe(bare)
     with pytest.raises(InvalidInput, match="size: '256' is no WIDTHxHEIGHT, such as 192x256"):
         Known("rtmpose-t", "256").describe(bare)
+
+
+def test_silenced_points_score_nothing(weights: Path, tmp_path: Path) -> None:
+    publish(weights, tmp_path / "quiet.onnx", None, precision="float32", silence=(18, 21))
+    image = np.random.default_rng(0).normal(size=(2, 3, SMALL.height, SMALL.width)).astype(np.float32)
+    for logits in open_session(tmp_path / "quiet.onnx", "cpu").run(image).values():
+        quiet = np.abs(logits).max(axis=(0, 2)) == 0
+        assert np.flatnonzero(quiet).tolist() == [18, 21]
+    with pytest.raises(InvalidInput, match="silence: 133 is no point; they are 0 to 132"):
+        publish(weights, tmp_path / "quiet.onnx", None, precision="float32", silence=(133,))

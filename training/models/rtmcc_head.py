@@ -8,6 +8,7 @@ Letters beside those of `training.contracts`: D width of a token, E of its expan
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -104,6 +105,26 @@ class RtmccHead(nn.Module):
         """Raw logits; the largest along the last axis is the bin, and its value the score."""
         tokens_BKD = self.gau(self.mlp(self.flatten_cells(self.final_layer(feature_BCHW))))
         return self.cls_x(tokens_BKD), self.cls_y(tokens_BKD)
+
+    @torch.no_grad()
+    def silence(self, keypoints: Sequence[int]) -> None:
+        """Let points score 0 everywhere, in place: those that no label taught would otherwise answer anything.
+
+        Their tokens become 0, and stay 0 in the gated attention, to which they then contribute nothing.
+
+        Args:
+            keypoints: their numbers, counted from 0.
+
+        Raises:
+            InvalidInput: a number of no keypoint.
+        """
+        count = self.final_layer.out_channels
+        if wrong := [number for number in keypoints if not 0 <= number < count]:
+            raise InvalidInput(f"{wrong[0]} is no point; they are 0 to {count - 1}", field="silence")
+        assert self.final_layer.bias is not None
+        for number in keypoints:
+            self.final_layer.weight[number] = 0
+            self.final_layer.bias[number] = 0
 
     def flatten_cells(self, maps_BKHW: Tensor) -> Tensor:
         """(B, K, H, W) -> (B, K, L), row by row.
