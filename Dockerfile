@@ -1,4 +1,4 @@
-# The server for CPUs. Weights are mounted, not built in:
+# The server for CPUs. Two small networks are built in; larger ones are pulled into the volume:
 #   docker build -t skelmap . && docker run -p 8000:8000 -v skelmap-weights:/weights skelmap
 FROM python:3.12-slim AS build
 WORKDIR /src

@@ -14,7 +14,7 @@ from pose_core.estimators import ESTIMATORS, Estimator, load_estimator
 from pose_core.pipeline import Pipeline
 from pose_core.session import check_device
 from pose_core.types import Size
-from pose_core.weights import WEIGHTS, cache_folder, find, installed
+from pose_core.weights import WEIGHTS, cache_folder, find, installed, resolve
 
 logger = logging.getLogger("skelmap")
 
@@ -44,6 +44,9 @@ class ModelStore:
         poser = self._choose("estimator", estimator, settings.estimator, self.estimator_names, ESTIMATORS)
         keys = {f"detector {finder}": finder, f"estimator {poser}": poser}
         missing = [name for key, name in keys.items() if not self._find(key) and name in WEIGHTS and not find(name)]
+        for name in missing:
+            if WEIGHTS[name].is_embedded:
+                resolve(name)  # says that the package is incomplete
         if missing:
             raise WeightsMissing(
                 f"no weights of {' and '.join(missing)} in {cache_folder()}: get them with "

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.images import ImageLimits
 from pose_core.detectors import ChannelOrder
 from pose_core.session import Device
+from pose_core.weights import DEFAULT_DETECTOR, DEFAULT_ESTIMATOR
 
 
 class Settings(BaseSettings):
@@ -15,8 +16,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SKELMAP_", frozen=True, extra="ignore")
 
-    estimator: str = Field("dwpose-l-384", description="default estimator: a name, or the path of an ONNX file")
-    detector: str = Field("yolox-l", description="default detector: a name, or the path of an ONNX file")
+    estimator: str = Field(DEFAULT_ESTIMATOR, description="default estimator: a name, or the path of an ONNX file")
+    detector: str = Field(DEFAULT_DETECTOR, description="default detector: a name, or the path of an ONNX file")
     device: Device = Field("auto", description="cuda refuses to start where it would run on the CPU")
     threads: int = Field(0, ge=0, le=256, description="CPU threads of one network run; 0: one per core")
     detector_channels: ChannelOrder = Field(

@@ -1,6 +1,6 @@
 """Whole-body pose estimation and skeleton maps: numpy, OpenCV and onnxruntime, nothing else.
 
-    pipeline = Pipeline(load_detector("yolox-l"), load_estimator("dwpose-l-384"))
+    pipeline = Pipeline(load_detector("skelmap-det"), load_estimator("skelmap-t"))
     estimate = pipeline.estimate_poses(image, PeopleRequest(), Timer())
     scene = OpenPoseScene(Size.of(image), openpose_people(estimate.keypoints))
     skeleton_map = render_map(STYLES["controlnet"](scene, 0.3), scene.size)

@@ -45,8 +45,8 @@ def verify(name: str, cache: Path | None = None, *, environ: Mapping[str, str] =
 
     Raises:
         UnknownChoice: not a known name.
-        WeightsMissing: never pulled.
-        WeightsCorrupt: the file is not the expected one; `pull` replaces it.
+        WeightsMissing: never pulled, or an incomplete package.
+        WeightsCorrupt: the file is not the expected one; `pull` replaces it, unless it is part of the package.
     """
     row = _row(name)
     return _check(row, resolve(name, cache, environ=environ), _record_of(row, cache or cache_folder(environ)))
@@ -80,12 +80,13 @@ def pull(
     Raises:
         UnknownChoice: not a known name.
         DownloadFailed: forbidden by HF_HUB_OFFLINE, refused by the server, or no connection, or no room on the disk.
-        WeightsCorrupt: something else was delivered than expected; it is deleted.
+        WeightsCorrupt: something else was delivered than expected, and is deleted; or a file of the package is damaged.
     """
     row, folder = _row(name), cache or cache_folder(environ)
     try:
         if (present := _verified_place(row, folder, environ)) is not None:
             return present
+        _refuse_embedded(row)
         _refuse_offline(row, environ)
         folder.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(folder / f"{row.file_name}.lock"):
@@ -128,6 +129,13 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
     with lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def _refuse_embedded(row: Weights) -> None:
+    if row.is_embedded:
+        raise WeightsCorrupt(
+            f"{row.name} is part of the package, whose file of it is missing or damaged: install skelmap again"
+        )
 
 
 def _refuse_offline(row: Weights, environ: Mapping[str, str]) -> None:

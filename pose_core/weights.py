@@ -1,7 +1,7 @@
-"""The public weights: what they are, whose they are, and where their files lie.
+"""The weights that have a name: what they are, whose they are, and where their files lie.
 
-A name of `WEIGHTS` and the path of a local `.onnx` file are equally good everywhere. Nothing here contacts a server;
-`pose_core.pull` does.
+Ours are part of the package, the public ones of others are not. A name of `WEIGHTS` and the path of a local `.onnx`
+file are equally good everywhere. Nothing here contacts a server; `pose_core.pull` does.
 """
 
 import os
@@ -19,13 +19,13 @@ from pose_core.errors import UnknownChoice, WeightsMissing
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Weights:
-    """One public ONNX file.
+    """One ONNX file.
 
     Attributes:
         name: what users write.
         role: finds people (detector) or the keypoints of one person (estimator).
         architecture: which decoder fits the outputs; RTMW has the outputs of RTMPose.
-        url: the ONNX file, or a zip that holds it.
+        url: the ONNX file, or a zip that holds it; empty for a file inside the package.
         data_terms: what the training data asks of users; the licence of the code does not lift it.
         input_size: width, height in pixels of the network's view. Not read from the files beside the ONNX: the
             `pipeline.json` of rtmw-l-384 says 192x256.
@@ -39,7 +39,7 @@ class Weights:
     name: str
     role: Literal["estimator", "detector"]
     architecture: Literal["rtmpose", "yolox", "rtmdet"]
-    url: str
+    url: str = ""
     data_terms: str
     input_size: tuple[int, int]
     code_licence: str = "Apache-2.0"
@@ -50,14 +50,24 @@ class Weights:
 
     @property
     def file_name(self) -> str:
-        """Name of the ONNX file in the cache: the address's last part, as `.onnx`."""
+        """Name of the ONNX file: the row's own, or the address's last part, as `.onnx`."""
+        if self.is_embedded:
+            return f"{self.name}.onnx"
         return PurePosixPath(urlsplit(self.url).path).with_suffix(".onnx").name
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the file is part of the package."""
+        return not self.url
 
     @property
     def is_archive(self) -> bool:
         """Whether the address leads to a zip."""
         return urlsplit(self.url).path.endswith(".zip")
 
+
+EMBEDDED = Path(__file__).with_name("networks")
+"""Where the files inside the package are, beside the terms they come with."""
 
 HUB = "https://huggingface.co/"
 _DWPOSE_URL = f"{HUB}yzd-v/DWPose/resolve/1a7144101628d69ee7a3768d1ee3a094070dc388/"
@@ -69,11 +79,39 @@ _UBODY_TERMS = "trained on COCO-WholeBody and UBody: non-commercial research onl
 _COCKTAIL_TERMS = "trained on 14 data sets (x: 13), COCO-WholeBody and UBody among them: non-commercial research only"
 _HUMANART_TERMS = "trained on HumanArt and COCO: HumanArt is for non-commercial research only"
 
+_OWN_TERMS = (
+    "trained on LSP Extended, Clothing Co-Parsing, COCO, Helen and AFW: part of it for non-commercial research only, "
+    "see pose_core/networks/LICENSE"
+)
+_OWN_DETECTOR_TERMS = (
+    "trained on LSP Extended, Clothing Co-Parsing, COCO, street scenes, Helen and AFW: part of it for non-commercial "
+    "research only, see pose_core/networks/LICENSE"
+)
+
 _dwpose = partial(Weights, role="estimator", architecture="rtmpose", data_terms=_UBODY_TERMS, input_size=(192, 256))
 _rtmw = partial(Weights, role="estimator", architecture="rtmpose", data_terms=_COCKTAIL_TERMS, input_size=(192, 256))
 _yolox = partial(Weights, role="detector", architecture="yolox", data_terms=_HUMANART_TERMS, input_size=(640, 640))
 
 WEIGHTS: dict[str, Weights] = {
+    "skelmap-t": Weights(
+        name="skelmap-t",
+        role="estimator",
+        architecture="rtmpose",
+        data_terms=_OWN_TERMS,
+        input_size=(192, 256),
+        size_bytes=16_923_880,
+        sha256="d1698e31bc0402bce524e6756cd0b083d11677e91d3ab053f6245118a808c725",
+    ),
+    "skelmap-det": Weights(
+        name="skelmap-det",
+        role="detector",
+        architecture="yolox",
+        data_terms=_OWN_DETECTOR_TERMS,
+        input_size=(320, 320),
+        default_threshold=0.2,
+        size_bytes=2_098_533,
+        sha256="7b74b281f48effd22335fbbd1572ac39c732dd2a4e56b872a19275fbe119b41e",
+    ),
     "dwpose-t": _dwpose(
         name="dwpose-t",
         url=f"{_RTMPOSE_URL}rtmpose-t_simcc-ucoco_dw-ucoco_270e-256x192-dcf277bf_20230728.zip",
@@ -169,7 +207,11 @@ WEIGHTS: dict[str, Weights] = {
         sha256="8e9ea96a176bd48501eaaa77216e49ee30794d2f8ba80c7b9862beca4ea972da",
     ),
 }
-"""Every name that can be pulled; within a family from small to large."""
+"""Every name; within a family from small to large."""
+
+DEFAULT_ESTIMATOR = "skelmap-t"
+DEFAULT_DETECTOR = "skelmap-det"
+"""What is used where nobody names anything; both are inside the package."""
 
 
 def row_of(path: str | os.PathLike[str]) -> Weights | None:
@@ -188,7 +230,8 @@ def find(
 ) -> Path | None:
     """The file behind a known name or a local path, unverified; None where there is none.
 
-    A known name is looked for in the cache folder and then, for rows from the Hugging Face hub, in the hub's cache.
+    A known name is looked for in the package, or in the cache folder and then, for rows from the Hugging Face hub, in
+    the hub's cache.
     """
     row = WEIGHTS.get(os.fspath(name_or_path))
     for place in places(row, cache or cache_folder(environ), environ) if row else [Path(name_or_path)]:
@@ -205,11 +248,15 @@ def resolve(
 
     Raises:
         UnknownChoice: neither a known name nor anything like a path.
-        WeightsMissing: a known name that was never pulled, or a path without a file.
+        WeightsMissing: a known name that was never pulled, a path without a file, or an incomplete package.
     """
     found, wanted = find(name_or_path, cache, environ=environ), os.fspath(name_or_path)
     if found is not None:
         return found
+    if wanted in WEIGHTS and WEIGHTS[wanted].is_embedded:
+        raise WeightsMissing(
+            f"{wanted} is part of the package, but {EMBEDDED} has no file of it: install skelmap again"
+        )
     if wanted in WEIGHTS:
         raise WeightsMissing(
             f"{wanted}: no file in {cache or cache_folder(environ)}; get it with `skelmap models pull {wanted}`, "
@@ -236,6 +283,8 @@ def _hub_home(environ: Mapping[str, str]) -> Path:
 
 def places(row: Weights, folder: Path, environ: Mapping[str, str]) -> list[Path]:
     """Where the file of a row may be, best place first."""
+    if row.is_embedded:
+        return [EMBEDDED / row.file_name]
     places = [folder / row.file_name]
     if match := re.fullmatch(rf"{re.escape(HUB)}([^/]+)/([^/]+)/resolve/([^/]+)/(.+)", row.url):
         owner, repository, revision, file = match.groups()

@@ -7,14 +7,14 @@ import typer
 
 from pose_core.errors import PoseError
 from pose_core.pull import pull, verify
-from pose_core.weights import WEIGHTS, cache_folder, installed
+from pose_core.weights import EMBEDDED, WEIGHTS, cache_folder, installed
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `skelmap models list`.")]
 
 
 def build() -> typer.Typer:
     """The group with its subcommands."""
-    group = typer.Typer(no_args_is_help=True, help="List, download and check official weights.")
+    group = typer.Typer(no_args_is_help=True, help="List, download and check networks.")
     group.command("list")(list_models)
     group.command("pull")(pull_models)
     group.command("verify")(verify_models)
@@ -22,12 +22,16 @@ def build() -> typer.Typer:
 
 
 def list_models() -> None:
-    """Every official model: what it is, its terms, and where its file lies."""
+    """Every named network: what it is, its terms, and where its file lies."""
     files = installed()
     for name, row in WEIGHTS.items():
         size = f"{row.input_size[0]}x{row.input_size[1]}"
         typer.echo(f"{name:24} {row.role:9} {size:8} {row.code_licence:11} {files[name] or 'not installed'}")
-    typer.echo(f"\nTerms of the training data: {'; '.join(dict.fromkeys(row.data_terms for row in WEIGHTS.values()))}")
+    typer.echo("\nTerms of the training data:")
+    for terms in dict.fromkeys(row.data_terms for row in WEIGHTS.values()):
+        names = [name for name, row in WEIGHTS.items() if row.data_terms == terms]
+        typer.echo(f"{', '.join(names)}: {terms}")
+    typer.echo(f"\nInside the package: {EMBEDDED}, with its LICENSE")
     typer.echo(f"Folder: {cache_folder()}")
 
 
@@ -39,7 +43,7 @@ def pull_models(names: Names) -> None:
 
 def verify_models(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None) -> None:
     """Compare files with the hashes on record; without names, all that are installed."""
-    chosen = names or [name for name, path in installed().items() if path]
+    chosen = names or [name for name, path in installed().items() if path or WEIGHTS[name].is_embedded]
     failed = False
     for name in chosen:
         try:
@@ -51,5 +55,3 @@ def verify_models(names: Annotated[list[str] | None, typer.Argument(metavar="[NA
             typer.echo(f"{name}: {found.sha256} agrees with the {found.compared_with}, {found.path}")
     if failed:
         raise typer.Exit(1)
-    if not chosen:
-        typer.echo("no official model is installed; see skelmap models list")

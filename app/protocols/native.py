@@ -70,7 +70,7 @@ def models(store: ModelsDep) -> dict[str, Any]:
                 "input_size": row.input_size,
                 "default_threshold": row.default_threshold,
                 "installed": files[row.name] is not None,
-                "source": row.url,
+                "source": row.url or None,
                 "sha256": row.sha256,
                 "code_licence": row.code_licence,
                 "data_terms": row.data_terms,

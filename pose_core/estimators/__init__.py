@@ -18,6 +18,7 @@ _LOW = EstimatorSpec(input_size=Size(192, 256), codec=SimCC(sigma=(4.9, 5.66)))
 _HIGH = EstimatorSpec(input_size=Size(288, 384), codec=SimCC(sigma=(6.0, 6.93)))
 
 ESTIMATORS: dict[str, EstimatorSpec] = {
+    "skelmap-t": _LOW,
     "dwpose-l-384": _HIGH,
     "dwpose-l-384-openmmlab": _HIGH,
     "dwpose-l": _LOW,

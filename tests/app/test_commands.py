@@ -18,7 +18,7 @@ from app.formats import FORMATS
 from pose_core.dialects import DIALECTS, recognise
 from pose_core.errors import InvalidInput
 from pose_core.session import CUDA, runtime_description
-from pose_core.weights import WEIGHTS
+from pose_core.weights import EMBEDDED, WEIGHTS
 from tests.app.conftest import Ask
 from tests.app.scenery import (
     LONELY,
@@ -212,7 +212,7 @@ def test_run_needs_photos(run: Run, tmp_path: Path, pattern: str) -> None:
         (("--person-threshold", "-1"), "--person-threshold: "),
         (("--device", "gpu"), "--device or SKELMAP_DEVICE: unknown value, got 'gpu'; valid: auto, cpu, cuda"),
         (("--threads", "-1"), "--threads or SKELMAP_THREADS: "),
-        (("--estimator", "dwposel"), "unknown value 'dwposel'; valid: dwpose-"),
+        (("--estimator", "dwposel"), "unknown value 'dwposel'; valid: skelmap-t, dwpose-"),
     ],
 )
 def test_run_refuses_options_before_any_work(
@@ -447,16 +447,18 @@ def test_models_list(run: Run, networks: Networks) -> None:
     assert code == 0
     lines = out.splitlines()
     assert [line.split()[0] for line in lines[: len(WEIGHTS)]] == list(WEIGHTS)
-    assert sum("not installed" in line for line in lines) == len(WEIGHTS) - 2
+    assert sum("not installed" in line for line in lines) == len(WEIGHTS) - 4
     assert any(line.startswith(f"{OTHER_ESTIMATOR} ") and str(networks.home) in line for line in lines)
-    assert "non-commercial research only" in out
+    assert "\nskelmap-t: trained on LSP Extended" in out
+    assert "\ndwpose-t, dwpose-s, dwpose-m, dwpose-l, dwpose-l-384, dwpose-l-384-openmmlab: trained on" in out
+    assert f"Inside the package: {EMBEDDED}, with its LICENSE" in lines
     assert lines[-1] == f"Folder: {networks.home}"
 
 
 def test_models_verify(run: Run, networks: Networks) -> None:
     code, out, err = run("models", "verify")
     assert code == 1
-    assert out.startswith(f"{OTHER_ESTIMATOR}: ")
+    assert [line.partition(":")[0] for line in out.splitlines()] == ["skelmap-t", "skelmap-det", OTHER_ESTIMATOR]
     assert str(networks.home) in out
     assert f"{OTHER_DETECTOR}: " in err
     assert f"expected {WEIGHTS[OTHER_DETECTOR].sha256}" in err
@@ -464,9 +466,11 @@ def test_models_verify(run: Run, networks: Networks) -> None:
     assert "no file in" in run("models", "verify", "yolox-l").err
 
 
-def test_models_verify_of_nothing(run: Run, empty_home: Path) -> None:
+def test_models_verify_of_the_package_alone(run: Run, empty_home: Path) -> None:
     assert not empty_home.exists()
-    assert run("models", "verify") == Finished(0, "no official model is installed; see skelmap models list\n", "")
+    code, out, err = run("models", "verify")
+    assert (code, err) == (0, "")
+    assert [line.partition(":")[0] for line in out.splitlines()] == ["skelmap-t", "skelmap-det"]
 
 
 def test_models_pull_needs_a_known_name_and_leave(run: Run, empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from app.models import ModelStore
 from app.settings import Settings
+from pose_core import weights
 from pose_core.errors import InvalidInput, ModelError, UnknownChoice, WeightsMissing
 from pose_core.weights import WEIGHTS
 from tests.app.scenery import OTHER_DETECTOR, OTHER_ESTIMATOR, Networks
@@ -56,18 +57,18 @@ def test_the_least_used_network_is_dropped(settings: Settings, well_stocked: lis
 
 
 def test_names_are_those_of_the_defaults_and_of_what_is_installed(store: ModelStore) -> None:
-    assert store.estimator_names() == ["figure", OTHER_ESTIMATOR]
-    assert store.detector_names() == ["three people", "whole-image", OTHER_DETECTOR]
+    assert store.estimator_names() == ["figure", "skelmap-t", OTHER_ESTIMATOR]
+    assert store.detector_names() == ["three people", "whole-image", "skelmap-det", OTHER_DETECTOR]
 
 
 def test_an_installed_default_is_listed_once(settings: Settings) -> None:
     store = ModelStore(settings.model_copy(update={"estimator": OTHER_ESTIMATOR, "detector": "whole-image"}))
-    assert list(dict.fromkeys(store.estimator_names())) == [OTHER_ESTIMATOR]
-    assert list(dict.fromkeys(store.detector_names())) == ["whole-image", OTHER_DETECTOR]
+    assert list(dict.fromkeys(store.estimator_names())) == [OTHER_ESTIMATOR, "skelmap-t"]
+    assert list(dict.fromkeys(store.detector_names())) == ["whole-image", "skelmap-det", OTHER_DETECTOR]
 
 
 def test_unknown_and_not_installed_are_told_apart(store: ModelStore) -> None:
-    with pytest.raises(UnknownChoice, match="estimator: unknown value 'nobody'; valid: figure, dwpose-t"):
+    with pytest.raises(UnknownChoice, match="estimator: unknown value 'nobody'; valid: figure, skelmap-t, dwpose-t"):
         store.pipeline("nobody")
     with pytest.raises(InvalidInput, match=r"detector: 'yolox-l' is not installed here; .* models pull yolox-l"):
         store.pipeline(None, "yolox-l")
@@ -88,12 +89,24 @@ def test_a_path_is_not_a_name(store: ModelStore, networks: Networks) -> None:
             store.pipeline(path)
 
 
+def test_the_defaults_need_nothing_but_the_package(empty_home: Path) -> None:
+    pipeline = ModelStore(Settings()).pipeline()
+    assert (pipeline.estimator.name, pipeline.detector.name) == ("skelmap-t", "skelmap-det")
+    assert not empty_home.exists()
+
+
+def test_an_incomplete_package_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "EMBEDDED", tmp_path)
+    with pytest.raises(WeightsMissing, match="skelmap-det is part of the package"):
+        ModelStore(Settings()).pipeline()
+
+
 def test_missing_defaults_say_how_to_get_them(empty_home: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"no weights of yolox-l and dwpose-l-384 in .*nothing") as caught:
-        ModelStore(Settings()).pipeline()
+        ModelStore(Settings(estimator="dwpose-l-384", detector="yolox-l")).pipeline()
     assert "skelmap models pull yolox-l dwpose-l-384" in str(caught.value)
     with pytest.raises(WeightsMissing, match="skelmap models pull dwpose-l-384`"):
-        ModelStore(Settings(detector="whole-image")).pipeline()
+        ModelStore(Settings(estimator="dwpose-l-384")).pipeline()
     assert not empty_home.exists()
 
 

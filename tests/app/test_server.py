@@ -18,7 +18,7 @@ import pytest
 
 from tests.app.scenery import Networks
 
-COMMAND = (sys.executable, "-c", "from app.commands import main; main()", "serve")
+PROGRAM = "from app.commands import main; main()"
 
 
 @dataclass
@@ -54,11 +54,12 @@ class Server:
 
 
 @contextmanager
-def serving(networks: Networks, *options: str) -> Iterator[Server]:
-    """A server on a free port."""
-    arguments = ("--port", "0", "--estimator", str(networks.estimator), "--detector", str(networks.detector), *options)
+def serving(networks: Networks | None, *options: str, program: str = PROGRAM) -> Iterator[Server]:
+    """A server on a free port; without networks those of the package are its defaults."""
+    chosen = ("--estimator", str(networks.estimator), "--detector", str(networks.detector)) if networks else ()
+    command = (sys.executable, "-c", program, "serve", "--port", "0", *chosen, *options)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    with subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         server = Server(process)
         assert process.stderr
         reader = Thread(target=server.log.extend, args=(process.stderr,))
@@ -157,7 +158,12 @@ def test_a_port_in_use_ends_the_command(server: Server, networks: Networks) -> N
     options = ("--port", str(server.port), "--estimator", str(networks.estimator), "--detector", "whole-image")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     ended = subprocess.run(
-        [*COMMAND, *options], capture_output=True, text=True, check=False, timeout=20, env=environment
+        [sys.executable, "-c", PROGRAM, "serve", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+        env=environment,
     )
     assert ended.returncode != 0
     assert "address already in use" in ended.stderr

@@ -35,11 +35,16 @@ def test_alive_and_ready(client: TestClient) -> None:
 
 def test_models_lists_what_there_is(client: TestClient) -> None:
     body = client.get("/models").json()
-    assert body["estimators"] == ["figure", OTHER_ESTIMATOR]
-    assert body["detectors"] == ["three people", "whole-image", OTHER_DETECTOR]
+    assert body["estimators"] == ["figure", "skelmap-t", OTHER_ESTIMATOR]
+    assert body["detectors"] == ["three people", "whole-image", "skelmap-det", OTHER_DETECTOR]
     assert {"figure", "three people"} <= set(body["loaded"])
     assert [known["name"] for known in body["known"]] == list(WEIGHTS)
-    assert [known["name"] for known in body["known"] if known["installed"]] == [OTHER_ESTIMATOR, OTHER_DETECTOR]
+    assert [known["name"] for known in body["known"] if known["installed"]] == [
+        "skelmap-t",
+        "skelmap-det",
+        OTHER_ESTIMATOR,
+        OTHER_DETECTOR,
+    ]
 
 
 def test_models_lists_sources_and_terms(client: TestClient) -> None:
@@ -57,6 +62,12 @@ def test_models_lists_sources_and_terms(client: TestClient) -> None:
         "code_licence": "Apache-2.0",
         "data_terms": row.data_terms,
     }
+
+
+def test_models_says_which_networks_are_inside_the_package(client: TestClient) -> None:
+    inside = [known for known in client.get("/models").json()["known"] if known["source"] is None]
+    assert [known["name"] for known in inside] == ["skelmap-t", "skelmap-det"]
+    assert all(known["installed"] and "non-commercial" in known["data_terms"] for known in inside)
 
 
 def test_every_name_listed_by_models_can_be_asked_for(client: TestClient, png: bytes) -> None:
@@ -110,9 +121,10 @@ def test_the_schema_lists_bodies_and_formats(client: TestClient) -> None:
 
 @pytest.fixture
 def bare(empty_home: Path) -> Iterator[TestClient]:
-    """A server whose default models were never pulled."""
+    """A server whose models were never pulled."""
     assert not empty_home.exists()
-    with TestClient(create_app(Settings())) as running:
+    settings = Settings(estimator="dwpose-l-384", detector="yolox-l")
+    with TestClient(create_app(settings)) as running:
         yield running
 
 
@@ -135,9 +147,9 @@ def test_without_weights_documents_can_be_drawn(bare: TestClient) -> None:
     assert read_png(answer.content).shape == (6, 8, 3)
 
 
-def test_without_weights_models_lists_nothing_installed(bare: TestClient) -> None:
+def test_without_weights_models_lists_what_the_package_holds(bare: TestClient) -> None:
     body = bare.get("/models").json()
-    assert not any(known["installed"] for known in body["known"])
+    assert [known["name"] for known in body["known"] if known["installed"]] == ["skelmap-t", "skelmap-det"]
     assert body["loaded"] == []
 
 

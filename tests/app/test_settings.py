@@ -25,9 +25,9 @@ BAD = [
 ]
 
 
-def test_defaults_are_the_official_models_on_any_device() -> None:
+def test_defaults_are_the_networks_of_the_package_on_any_device() -> None:
     settings = Settings()
-    assert (settings.estimator, settings.detector, settings.device) == ("dwpose-l-384", "yolox-l", "auto")
+    assert (settings.estimator, settings.detector, settings.device) == ("skelmap-t", "skelmap-det", "auto")
     assert settings.image_limits == ImageLimits()
 
 

@@ -75,9 +75,11 @@ def test_the_wheel_holds_the_two_packages_and_their_data(wheel: Path) -> None:
     source = {
         file.relative_to(ROOT).as_posix() for package in ("app", "pose_core") for file in (ROOT / package).rglob("*.py")
     }
-    data = {"pose_core/probe.onnx", "pose_core/py.typed", "app/py.typed"}
+    networks = {f"pose_core/networks/{name}" for name in ("LICENSE", "skelmap-t.onnx", "skelmap-det.onnx")}
+    data = {"pose_core/probe.onnx", "pose_core/py.typed", "app/py.typed", *networks}
     assert held == source | data
-    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    for licence in ("LICENSE", "pose_core/networks/LICENSE"):
+        assert any(name.endswith(f".dist-info/licenses/{licence}") for name in names)
 
 
 def test_the_wheel_says_what_it_is(wheel: Path) -> None:
@@ -110,6 +112,8 @@ def test_the_command_works(environment: Path, networks: Networks, photo: Image, 
     version = call([skelmap, "--version"], tmp_path)
     assert version.stdout.startswith("skelmap ")
     assert "unknown" not in version.stdout
+    verified = call([skelmap, "models", "verify", "skelmap-t", "skelmap-det"], tmp_path)
+    assert verified.returncode == 0, verified.stderr
     doctor = call([skelmap, "doctor", *models], tmp_path)
     assert doctor.returncode == 0, doctor.stdout + doctor.stderr
     (tmp_path / "photo.png").write_bytes(write_png(photo))

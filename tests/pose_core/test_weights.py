@@ -18,12 +18,25 @@ import pytest
 from pose_core import weights
 from pose_core.errors import DownloadFailed, UnknownChoice, WeightsCorrupt, WeightsMissing
 from pose_core.pull import pull, verify
-from pose_core.weights import WEIGHTS, Weights, cache_folder, find, installed, resolve, row_of
+from pose_core.weights import (
+    DEFAULT_DETECTOR,
+    DEFAULT_ESTIMATOR,
+    EMBEDDED,
+    WEIGHTS,
+    Weights,
+    cache_folder,
+    find,
+    installed,
+    resolve,
+    row_of,
+)
 from tests.pose_core.weights_server import WeightsServer, serving
 
 ONNX = bytes(range(256)) * 4096  # 1 MiB: several reads on its way
 OTHER = ONNX[::-1]
 NAMES = tuple(WEIGHTS)
+OWN = [name for name, row in WEIGHTS.items() if row.is_embedded]
+OFFICIAL = [name for name in NAMES if name not in OWN]
 REVISION = "0" * 40
 
 
@@ -91,17 +104,17 @@ def put(row: Weights, monkeypatch: pytest.MonkeyPatch) -> Weights:
 def test_row_is_complete_and_consistent(name: str) -> None:
     row = WEIGHTS[name]
     assert row.name == name
-    assert row.url.startswith("https://")
+    assert row.is_embedded or row.url.startswith("https://")
     assert row.file_name.endswith(".onnx")
     assert row.is_archive == row.url.endswith(".zip")
     assert row.is_archive or row.archive_sha256 is None
     assert all(value is None or re.fullmatch("[0-9a-f]{64}", value) for value in (row.sha256, row.archive_sha256))
     assert "trained on" in row.data_terms
     assert row.code_licence == "Apache-2.0"
-    assert row.default_threshold == 0.3
+    assert row.is_embedded or row.default_threshold == 0.3
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if WEIGHTS[name].role == "estimator"])
+@pytest.mark.parametrize("name", [name for name in OFFICIAL if WEIGHTS[name].role == "estimator"])
 def test_estimators_state_the_size_their_name_and_address_state(name: str) -> None:
     row = WEIGHTS[name]
     assert row.input_size == ((288, 384) if "-384" in name else (192, 256))
@@ -114,7 +127,8 @@ def test_detectors_see_squares() -> None:
         "yolox-nano-humanart",
         "yolox-tiny-humanart",
     }
-    assert set(sizes.values()) == {(416, 416), (640, 640)}
+    assert sizes["skelmap-det"] == (320, 320)
+    assert set(sizes.values()) == {(320, 320), (416, 416), (640, 640)}
 
 
 def test_file_names_and_hashes_are_unique() -> None:
@@ -140,6 +154,48 @@ def test_importing_needs_no_numpy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
+# Files inside the package
+
+
+def test_the_defaults_are_inside_the_package() -> None:
+    assert {DEFAULT_ESTIMATOR, DEFAULT_DETECTOR} <= set(OWN)
+    assert WEIGHTS[DEFAULT_ESTIMATOR].role == "estimator"
+    assert WEIGHTS[DEFAULT_DETECTOR].role == "detector"
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_file_inside_the_package_is_found_anywhere_and_whole(name: str, tmp_path: Path) -> None:
+    checked = verify(name, tmp_path, environ={})
+    assert checked.compared_with == "table"
+    assert checked.path == EMBEDDED / f"{name}.onnx" == find(name, tmp_path, environ={})
+    assert pull(name, tmp_path / "cache", environ={"HF_HUB_OFFLINE": "1"}) == checked.path
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_files_inside_the_package_are_small() -> None:
+    assert sum((EMBEDDED / WEIGHTS[name].file_name).stat().st_size for name in OWN) <= 20_000_000
+
+
+def test_the_files_inside_the_package_come_with_their_terms() -> None:
+    text = (EMBEDDED / "LICENSE").read_text()
+    assert "non-commercial" in text
+    for name in OWN:
+        assert name in text
+        assert "pose_core/networks/LICENSE" in WEIGHTS[name].data_terms
+
+
+def test_a_damaged_file_of_the_package_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "EMBEDDED", tmp_path)
+    (tmp_path / "skelmap-t.onnx").write_bytes(b"damaged")
+    with pytest.raises(WeightsCorrupt, match=r"skelmap-t is part of the package.*install skelmap again"):
+        pull("skelmap-t", tmp_path, environ={})
+    with pytest.raises(WeightsCorrupt, match="expected"):
+        verify("skelmap-t", tmp_path, environ={})
+    for ask in (resolve, verify):
+        with pytest.raises(WeightsMissing, match=r"skelmap-det is part of the package, but .* install skelmap again"):
+            ask("skelmap-det", tmp_path, environ={})
+
+
 # Where files are
 
 
@@ -161,7 +217,8 @@ def test_known_name_with_file(tmp_path: Path) -> None:
     path.write_bytes(b"onnx")
     environ = {"SKELMAP_HOME": str(tmp_path)}
     assert find("dwpose-m", tmp_path) == resolve("dwpose-m", tmp_path) == resolve("dwpose-m", environ=environ) == path
-    assert installed(tmp_path) == {name: path if name == "dwpose-m" else None for name in WEIGHTS}
+    found = installed(tmp_path)
+    assert {name: found[name] for name in OFFICIAL} == {name: path if name == "dwpose-m" else None for name in OFFICIAL}
     assert installed(environ=environ)["dwpose-m"] == path
 
 
@@ -173,7 +230,7 @@ def test_local_path_is_as_good_as_a_name(tmp_path: Path) -> None:
 
 def test_unknown_name_lists_the_names(tmp_path: Path) -> None:
     for choose in (resolve, verify, pull):
-        with pytest.raises(UnknownChoice, match=r"'dwpose-xxl'.*dwpose-t, dwpose-s") as caught:
+        with pytest.raises(UnknownChoice, match=r"'dwpose-xxl'.*skelmap-t, skelmap-det, dwpose-t") as caught:
             choose("dwpose-xxl", tmp_path)
         assert caught.value.choices == NAMES
     assert find("dwpose-xxl", tmp_path) is None
