@@ -3,7 +3,7 @@
 The photo is scikit-image's astronaut (NASA, public domain); the other people are computed here. Any estimator and
 detector will do:
 
-    python docs/contact_sheet.py --estimator dwpose-l-384 --detector yolox-l
+    python docs/contact_sheet.py --estimator skelmap-t --detector skelmap-det
 """
 
 import argparse
