@@ -7,13 +7,16 @@ import pytest
 import torch
 
 from pose_core.errors import ModelError
+from pose_core.session import open_session
 from pose_core.types import Size
+from pose_core.weights import resolve
 from training.assemble import build_network
 from training.deployable import Description, save_deployable
 from training.models import MODELS, Network
 from training.onnx_weights import NormsFoldedError, keeps_norms, read_onnx_weights
 from training.publish import publish
 from training.recipe import Network as Wanted
+from training.recipes import RECIPES
 
 SMALL = Size(64, 64)
 TASKS = {"rtmpose-t": "pose", "yolox-nano-person": "detection"}
@@ -67,6 +70,16 @@ def test_a_folded_file_says_how_to_get_another(tmp_path: Path) -> None:
     path = published("rtmpose-t", tmp_path, keep_norms=False)
     with pytest.raises(NormsFoldedError, match="has no batch norms to go on from; `export --keep-norms`"):
         build_network(Wanted(model="rtmpose-t", weights=str(path)), SMALL, tmp_path)
+
+
+def test_the_network_inside_the_package_goes_on_as_it_is(tmp_path: Path) -> None:
+    recipe = RECIPES["folder-tune"]()
+    built = build_network(recipe.student, recipe.input_size, tmp_path).eval()
+    image = torch.randn(2, 3, recipe.input_size.height, recipe.input_size.width)
+    served = open_session(resolve("skelmap-t"), "cpu").run(image.numpy())
+    with torch.no_grad():
+        for wanted, found in zip(served.values(), built(image), strict=True):
+            torch.testing.assert_close(found, torch.from_numpy(wanted), atol=1e-3, rtol=1e-3)
 
 
 def test_no_onnx_file(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     # any folder of people
     "folder-t": folder.supervised_t,
     "folder-s": folder.supervised_s,
+    "folder-tune": folder.tune,
     "folder-s1-s-t": folder.stage1_s_to_t,
     "folder-s2-t": folder.stage2_t,
     # the networks inside the package

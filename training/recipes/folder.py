@@ -1,9 +1,12 @@
 """Small runs on any folder of people: `train.json`, `val.json` in the layout of COCO-WholeBody, pictures beside them.
 
-Not from the paper. They start from nothing, so that they need no other download, and are sized for some thousand
-people and one device; every number of them is a starting point.
+Not from the paper. They start from nothing or from the network inside the package, so that they need no other download,
+and are sized for some thousand people and one device; every number of them is a starting point.
 """
 
+from dataclasses import replace
+
+from pose_core.weights import EMBEDDED
 from training.recipe import Data, MethodRecipe, Network, Optimisation, Recipe, Source
 from training.recipes.parts import LOW
 
@@ -36,6 +39,17 @@ def supervised_s() -> Recipe:
     No published number. `python -m training run folder-s --data FOLDER`; hours not measured here.
     """
     return small("folder-s", "s", "supervised", epochs=60)
+
+
+def tune() -> Recipe:
+    """`skelmap-t`, the RTMPose-s inside the package, goes on with your people.
+
+    No published number. `python -m training run folder-tune --data FOLDER`; hours not measured here.
+    """
+    recipe = small("folder-tune", "s", "supervised", epochs=20)
+    optimisation = replace(OPTIMISATION, learning_rate=5e-4, flat_until_epoch=10, cosine_until_epoch=20)
+    student = Network(model="rtmpose-s", weights=str(EMBEDDED / "skelmap-t.onnx"))
+    return replace(recipe, student=student, optimisation=optimisation)
 
 
 def stage1_s_to_t() -> Recipe:
