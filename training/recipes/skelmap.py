@@ -40,7 +40,6 @@ MILD = replace(
 )
 """Of the students, who see each person a few times only."""
 
-
 DATA = Data(
     train=(EVERYBODY, ORDINARY, ORDINARY),
     val=Source(dataset="coco_wholebody", annotations="val.json", options=(CONFIDENT,)),
@@ -132,9 +131,9 @@ def stage1_half() -> Recipe:
 
 
 def stage1() -> Recipe:
-    """First stage, RTMPose-m to s, at 256 x 192; the teacher looks at reduced crops.
+    """First stage, RTMPose-m to s, at 256 x 192: `skelmap-t`, the network that is served by default.
 
-    Stem and first stage stay as they are: they cost a third of a step, and edges look alike at any size.
+    The teacher looks at reduced crops. Stem and first stage stay as they are: they cost a third of a step, and edges look alike at any size.
 
     No published number. `python -m training run skelmap-s1 --data FOLDER` after `skelmap-s1-half`; hours are in
     `docs/models/skelmap-t.md`.
@@ -151,7 +150,7 @@ def stage1() -> Recipe:
 
 
 def stage2() -> Recipe:
-    """Second stage for RTMPose-s: `skelmap-t`, the network that is served by default.
+    """Second stage for RTMPose-s, which so far came out a little below the first and is not served.
 
     No published number. `python -m training run skelmap-s2 --data FOLDER` after `skelmap-s1`; hours are in
     `docs/models/skelmap-t.md`.
