@@ -133,7 +133,8 @@ def stage1_half() -> Recipe:
 def stage1() -> Recipe:
     """First stage, RTMPose-m to s, at 256 x 192: `skelmap-t`, the network that is served by default.
 
-    The teacher looks at reduced crops. Stem and first stage stay as they are: they cost a third of a step, and edges look alike at any size.
+    The teacher looks at reduced crops. Stem and first stage stay as they are: they cost a third of a step, and edges
+    look alike at any size.
 
     No published number. `python -m training run skelmap-s1 --data FOLDER` after `skelmap-s1-half`; hours are in
     `docs/models/skelmap-t.md`.
