@@ -14,7 +14,7 @@ from pose_core.estimators import ESTIMATORS, Estimator, load_estimator
 from pose_core.pipeline import Pipeline
 from pose_core.session import check_device
 from pose_core.types import Size
-from pose_core.weights import WEIGHTS, cache_folder, find, installed, resolve
+from pose_core.weights import WEIGHTS, cache_folder, find, installed
 
 logger = logging.getLogger("skelmap")
 
@@ -43,10 +43,7 @@ class ModelStore:
         finder = self._choose("detector", detector, settings.detector, self.detector_names, detector_names())
         poser = self._choose("estimator", estimator, settings.estimator, self.estimator_names, ESTIMATORS)
         keys = {f"detector {finder}": finder, f"estimator {poser}": poser}
-        missing = [name for key, name in keys.items() if not self._find(key) and name in WEIGHTS and not find(name)]
-        for name in missing:
-            if WEIGHTS[name].is_embedded:
-                resolve(name)  # says that the package is incomplete
+        missing = [name for key, name in keys.items() if not self._find(key) and _needs_pull(name)]
         if missing:
             raise WeightsMissing(
                 f"no weights of {' and '.join(missing)} in {cache_folder()}: get them with "
@@ -113,6 +110,10 @@ class ModelStore:
             if key in self._loaded:
                 self._loaded.move_to_end(key)
             return self._loaded.get(key)
+
+
+def _needs_pull(name: str) -> bool:
+    return name in WEIGHTS and not WEIGHTS[name].is_embedded and not find(name)
 
 
 def _installed(names: Iterable[str]) -> list[str]:

@@ -134,24 +134,28 @@ class CspNext(nn.Module):
         self.stage1, self.stage2, self.stage3, self.stage4 = (build_stage(stage, deepen, widen) for stage in STAGES)
         self.frozen_stages = 0
 
+    @property
+    def parts(self) -> list[nn.Module]:
+        """The stem and the four stages, in the order in which they run."""
+        return [self.stem, self.stage1, self.stage2, self.stage3, self.stage4]
+
     def freeze_stages(self, count: int) -> None:
         """Let the first parts, of stem and four stages, learn nothing: neither weights nor statistics of batch norms.
 
         Raises:
             InvalidInput: there are not so many.
         """
-        parts = [self.stem, self.stage1, self.stage2, self.stage3, self.stage4]
-        if not 0 <= count <= len(parts):
-            raise InvalidInput(f"{count} is not between 0 and {len(parts)}", field="frozen_stages")
+        if not 0 <= count <= len(self.parts):
+            raise InvalidInput(f"{count} is not between 0 and {len(self.parts)}", field="frozen_stages")
         self.frozen_stages = count
-        for number, part in enumerate(parts):
+        for number, part in enumerate(self.parts):
             part.requires_grad_(requires_grad=number >= count)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "CspNext":  # noqa: FBT001, FBT002 - the signature of nn.Module
         """Switch all parts but the frozen ones, which stay in evaluation mode."""
         super().train(mode)
-        for part in [self.stem, self.stage1, self.stage2, self.stage3, self.stage4][: self.frozen_stages]:
+        for part in self.parts[: self.frozen_stages]:
             part.eval()
         return self
 
