@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from pose_core.errors import InvalidInput, ModelError, UnknownChoice
 from pose_core.session import open_session
 from pose_core.types import Size
-from training.deployable import Description, describe, save_deployable
+from training.deployable import Description, describe, read_description, save_deployable
 from training.export import ExportReport
 from training.models import MODELS
 from training.publish import describe_agreement, publish
@@ -75,7 +76,12 @@ def test_what_a_published_file_is_says_its_user(weights: Path, tmp_path: Path) -
 
 
 def test_silenced_points_score_nothing(weights: Path, tmp_path: Path) -> None:
-    publish(weights, tmp_path / "quiet.onnx", None, precision="float32", silence=(18, 21))
+    """Neither by what the picture shows nor by what the head would say of any."""
+    state = load_file(weights)
+    state["head.final_layer.bias"] += 1  # a fresh head has none
+    biased = tmp_path / "biased.safetensors"
+    save_deployable(state, read_description(weights), biased)
+    publish(biased, tmp_path / "quiet.onnx", None, precision="float32", silence=(18, 21))
     image = np.random.default_rng(0).normal(size=(2, 3, SMALL.height, SMALL.width)).astype(np.float32)
     for logits in open_session(tmp_path / "quiet.onnx", "cpu").run(image).values():
         quiet = np.abs(logits).max(axis=(0, 2)) == 0
