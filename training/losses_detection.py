@@ -44,9 +44,9 @@ def overlap(one_N4: Tensor, other_N4: Tensor) -> Tensor:
     return shared_N / (one_N + other_N - shared_N).clamp(min=1e-9)
 
 
-def pair_overlap(box_M4: Tensor, other_N4: Tensor) -> Tensor:
-    """Intersection over union of every box with every other one, (M, N)."""
-    return overlap(box_M4[:, None], other_N4[None])
+def pair_overlap(box_BM4: Tensor, other_BN4: Tensor) -> Tensor:
+    """Intersection over union of every box with every other one, (B, M, N)."""
+    return overlap(box_BM4[..., :, None, :], other_BN4[..., None, :, :])
 
 
 def box_loss(found_P4: Tensor, wanted_P4: Tensor, weight_P: Tensor) -> Tensor:

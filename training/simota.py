@@ -27,14 +27,16 @@ FAR: Final = 1e5
 
 
 class Assignment(NamedTuple):
-    """The cells that got a person, each once.
+    """The cells that got a person, each once, picture by picture.
 
     Attributes:
+        picture_P: position in the batch.
         cell_P: position among all cells.
         person_P: position among the picture's people.
         overlap_P: intersection over union of what the cell says with that person's box; no gradient.
     """
 
+    picture_P: Tensor
     cell_P: Tensor
     person_P: Tensor
     overlap_P: Tensor
@@ -60,58 +62,58 @@ def cell_middles(grid_N3: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def assign_cells(found_N4: Tensor, score_N: Tensor, box_M4: Tensor, grid_N3: Tensor) -> Assignment:
-    """Choose cells for the people of one picture.
+def assign_cells(found_BN4: Tensor, score_BN: Tensor, box_BM4: Tensor, real_BM: Tensor, grid_N3: Tensor) -> Assignment:
+    """Choose cells for the people of every picture, all pictures at once.
 
     Args:
-        found_N4: the boxes that the cells say, left, top, right, bottom in pixels.
-        score_N: the probabilities they give them.
-        box_M4: the people.
+        found_BN4: the boxes that the cells say, left, top, right, bottom in pixels.
+        score_BN: the probabilities they give them.
+        box_BM4: the people.
+        real_BM: which of them are somebody; the others fill up the batch.
         grid_N3: see `cell_grid`.
     """
-    if not len(box_M4):
-        nobody = torch.zeros(0, dtype=torch.int64, device=box_M4.device)
-        return Assignment(nobody, nobody, score_N.new_zeros(0))
-    inside_MN, near_MN = place_cells(box_M4, grid_N3)
-    candidate_C = (inside_MN | near_MN).any(dim=0).nonzero()[:, 0]
-    overlap_MC = pair_overlap(box_M4, found_N4[candidate_C])
+    if not box_BM4.shape[1]:
+        nobody = real_BM.nonzero()[:, 0]
+        return Assignment(nobody, nobody, nobody, score_BN.new_zeros(0))
+    inside_BMN, near_BMN = place_cells(box_BM4, grid_N3)
+    candidate_B1N = ((inside_BMN | near_BMN) & real_BM[..., None]).any(dim=1, keepdim=True)
+    allowed_BMN = candidate_B1N & real_BM[..., None]
+    overlap_BMN = pair_overlap(box_BM4, found_BN4) * allowed_BMN
     # the geometric mean of the two factors of the score
-    unsure_C = -(score_N[candidate_C] + 1e-8).log() / 2
-    far_MC = ~(inside_MN & near_MN)[:, candidate_C]
-    cost_MC = unsure_C - OVERLAP_WEIGHT * (overlap_MC + 1e-8).log() + FAR * far_MC
-    chosen_MC = choose_cheapest(cost_MC, overlap_MC)
-    person_P, column_P = chosen_MC.nonzero(as_tuple=True)
-    return Assignment(candidate_C[column_P], person_P, overlap_MC[person_P, column_P])
+    unsure_B1N = -(score_BN + 1e-8).log()[:, None] / 2
+    cost_BMN = unsure_B1N - OVERLAP_WEIGHT * (overlap_BMN + 1e-8).log() + FAR * ~(inside_BMN & near_BMN)
+    chosen_BMN = choose_cheapest(cost_BMN.masked_fill(~allowed_BMN, torch.inf), overlap_BMN)
+    picture_P, person_P, cell_P = chosen_BMN.nonzero(as_tuple=True)
+    return Assignment(picture_P, cell_P, person_P, overlap_BMN[picture_P, person_P, cell_P])
 
 
-def place_cells(box_M4: Tensor, grid_N3: Tensor) -> tuple[Tensor, Tensor]:
-    """Whether the middle of each cell is inside each box, and whether it is near the middle of the box; both (M, N)."""
+def place_cells(box_BM4: Tensor, grid_N3: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether the middle of each cell is inside each box, and whether near the middle of the box; both (B, M, N)."""
     middle_N2 = cell_middles(grid_N3)
-    inside_MN = contains(box_M4, middle_N2)
-    center_M2 = (box_M4[:, :2] + box_M4[:, 2:]) / 2
+    inside_BMN = contains(box_BM4, middle_N2)
+    center_BM12 = (box_BM4[..., None, :2] + box_BM4[..., None, 2:]) / 2
     reach_N1 = CENTER_REACH * grid_N3[:, 2:]
-    near_MN = ((middle_N2 - center_M2[:, None]).abs() < reach_N1).all(dim=-1)
-    return inside_MN, near_MN
+    return inside_BMN, ((middle_N2 - center_BM12).abs() < reach_N1).all(dim=-1)
 
 
-def contains(box_M4: Tensor, point_N2: Tensor) -> Tensor:
-    """Whether each point is inside each box (M, N)."""
-    above_MN = (point_N2 > box_M4[:, None, :2]).all(dim=-1)
-    return above_MN & (point_N2 < box_M4[:, None, 2:]).all(dim=-1)
+def contains(box_BM4: Tensor, point_N2: Tensor) -> Tensor:
+    """Whether each point is inside each box (B, M, N)."""
+    above_BMN = (point_N2 > box_BM4[..., None, :2]).all(dim=-1)
+    return above_BMN & (point_N2 < box_BM4[..., None, 2:]).all(dim=-1)
 
 
-def choose_cheapest(cost_MC: Tensor, overlap_MC: Tensor) -> Tensor:
-    """Which candidates each person gets, (M, C) of truth values.
+def choose_cheapest(cost_BMN: Tensor, overlap_BMN: Tensor) -> Tensor:
+    """Which cells each person gets, (B, M, N) of truth values.
 
-    Each gets as many as its `BEST` largest overlaps add up to, rounded down, and at least one. A candidate that several
-    want goes to the one for whom it is cheapest.
+    Each gets as many as its `BEST` largest overlaps add up to, rounded down, and at least one, but none of infinite
+    cost. A cell that several want goes to the one for whom it is cheapest.
     """
-    chosen_MC = torch.zeros_like(cost_MC, dtype=torch.bool)
-    candidates = cost_MC.shape[1]
-    counts = overlap_MC.topk(min(BEST, candidates), dim=1).values.sum(dim=1).int().clamp(min=1, max=candidates).tolist()
-    for person, count in enumerate(counts):
-        chosen_MC[person, cost_MC[person].topk(count, largest=False).indices] = True
-    contested_C = chosen_MC.sum(dim=0) > 1
-    winner_C = torch.where(chosen_MC, cost_MC, torch.inf).argmin(dim=0)
-    wins_MC = torch.zeros_like(chosen_MC).scatter_(0, winner_C[None], value=True)
-    return torch.where(contested_C, wins_MC, chosen_MC)
+    most = min(BEST, cost_BMN.shape[-1])
+    count_BM1 = overlap_BMN.topk(most).values.sum(dim=-1, keepdim=True).int().clamp(min=1)
+    cheapest = cost_BMN.topk(most, largest=False)
+    affordable = (torch.arange(most, device=cost_BMN.device) < count_BM1) & cheapest.values.isfinite()
+    chosen_BMN = torch.zeros_like(cost_BMN, dtype=torch.bool).scatter_(-1, cheapest.indices, affordable)
+    contested_B1N = chosen_BMN.sum(dim=1, keepdim=True) > 1
+    winner_B1N = cost_BMN.masked_fill(~chosen_BMN, torch.inf).argmin(dim=1, keepdim=True)
+    wins_BMN = torch.zeros_like(chosen_BMN).scatter_(1, winner_B1N, value=True)
+    return torch.where(contested_B1N, wins_BMN, chosen_BMN)

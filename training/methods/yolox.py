@@ -17,7 +17,7 @@ from training.contracts import DetectionBatch, Method, Progress, StepResult
 from training.losses_detection import box_loss, decode_boxes, encode_boxes, score_loss, teacher_score_loss
 from training.methods.blockwise import compare_maps, require_same_blocks
 from training.models.yolox import YoloX
-from training.simota import Assignment, assign_cells, cell_grid, cell_middles, contains
+from training.simota import assign_cells, cell_grid, cell_middles, contains
 
 Doubt = Literal["weight", "target"]
 """What it means for objectness that a machine was not sure of a box: that it counts less, or that the cell should not
@@ -171,18 +171,9 @@ class Yolox(Method):
 def label_cells(row_BN: Tensor, found_BN4: Tensor, batch: DetectionBatch, grid_N3: Tensor) -> Wanted:
     """Assign the people of every picture to cells, and find the cells of which nothing is known."""
     score_BN = (row_BN[..., 4].sigmoid() * row_BN[..., 5].sigmoid()).detach()
-    middle_N2 = cell_middles(grid_N3)
-    found: list[Assignment] = []
-    boxes, weights = [], []
-    known_BN = torch.ones_like(score_BN)
-    for picture, (box_M4, weight_M) in enumerate(zip(batch.box_BM4, batch.weight_BM, strict=True)):
-        known_BN[picture, contains(batch.ignore_BR4[picture], middle_N2).any(dim=0)] = 0
-        real_M4 = box_M4[weight_M > 0]  # the others fill up the batch
-        found.append(assign_cells(found_BN4[picture].detach(), score_BN[picture], real_M4, grid_N3))
-        boxes.append(real_M4[found[-1].person_P])
-        weights.append(weight_M[weight_M > 0][found[-1].person_P])
-    counts = torch.tensor([len(one.cell_P) for one in found], device=row_BN.device)
-    picture_P = torch.arange(len(found), device=row_BN.device).repeat_interleave(counts)
-    cell_P, overlap_P = torch.cat([one.cell_P for one in found]), torch.cat([one.overlap_P for one in found])
-    known_BN[picture_P, cell_P] = 1
-    return Wanted(cell_P, picture_P, torch.cat(boxes), torch.cat(weights), overlap_P, known_BN)
+    found = assign_cells(found_BN4.detach(), score_BN, batch.box_BM4, batch.weight_BM > 0, grid_N3)
+    known_BN = (~contains(batch.ignore_BR4, cell_middles(grid_N3)).any(dim=1)).float()
+    known_BN[found.picture_P, found.cell_P] = 1
+    person = (found.picture_P, found.person_P)
+    box_P4, weight_P = batch.box_BM4[person], batch.weight_BM[person]
+    return Wanted(found.cell_P, found.picture_P, box_P4, weight_P, found.overlap_P, known_BN)
