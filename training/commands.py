@@ -36,6 +36,10 @@ Precision = Annotated[
     Literal["auto", "float32", "bfloat16"],
     typer.Option(help="Of convolutions and products; auto is bfloat16 on GPUs and float32 on CPUs."),
 ]
+Fastest = Annotated[
+    bool,
+    typer.Option("--fastest", help="Let a GPU choose its algorithms by speed; repeated runs then differ a little."),
+]
 AS_BEFORE = "[default: as before]"
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that prepare batches, for each device.")]
 
@@ -86,6 +90,7 @@ def run(
     workers: Workers = None,
     device: Chosen = "auto",
     precision: Precision = "auto",
+    fastest: Fastest = False,
     save_every: SaveEvery = 1000,
     teacher_weights: Annotated[
         str | None, typer.Option(help="What the teacher knows: a checkpoint file, or the folder of a run.")
@@ -109,7 +114,7 @@ def run(
     require_place(folder, folder=True)
     if list_checkpoints(folder):
         raise InvalidInput(f"{folder} holds a run; `resume` it, or name another folder", field="output")
-    settings = Settings(stop_after=steps, precision=precision, save_every=save_every)
+    settings = Settings(stop_after=steps, precision=precision, fastest=fastest, save_every=save_every)
     carry_out(recipe, folder, data, device=device, settings=settings)
 
 
@@ -123,13 +128,15 @@ def resume(
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"] | None, typer.Option(help=f"See `run`. {AS_BEFORE}")
     ] = None,
+    fastest: Fastest = False,
     save_every: SaveEvery = 1000,
 ) -> None:
     """Go on with a run from its newest checkpoint, as if it had never been stopped; newer ones are deleted."""
     checkpoint = find_checkpoint(path)
     snapshot = read_snapshot(checkpoint)
     recipe, before = apply_overrides(snapshot.recipe, Overrides(workers=workers)), snapshot.conditions
-    settings = Settings(stop_after=steps, precision=precision or before.precision or "auto", save_every=save_every)
+    precision = precision or before.precision or "auto"
+    settings = Settings(stop_after=steps, precision=precision, fastest=fastest, save_every=save_every)
     folder = checkpoint.absolute().parent.parent
     where = data or (Path(before.data) if before.data else DATA)
     carry_out(recipe, folder, where, device=device, settings=settings, checkpoint=checkpoint)

@@ -78,7 +78,8 @@ def train(run: Run, method: Method, checkpoint: Path | None = None) -> TrainingS
 
 def start(run: Run, method: Method) -> TrainingState:
     """A method on its device in training mode, with a fresh optimiser and average."""
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    fastest = run.settings.fastest
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = fastest, not fastest
     method = synchronise_norms(method.to(run.world.device), run.world)
     if run.settings.channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs know no such call

@@ -20,6 +20,8 @@ class Settings:
         precision: of convolutions and products; weights, losses and batch statistics are float32 in any case. `auto`
             is bfloat16 on accelerators and float32 on CPUs.
         data: folder of the data, which checkpoints remember; empty for data from elsewhere.
+        fastest: whether a GPU may try out which algorithms are fastest, and take some whose sums come out a little
+            different each time; without it a repeated run gives the same weights.
         channels_last: memory format of pictures and convolutions; faster, same values up to rounding.
         stop_after: stop after this step, to be continued; None for all epochs.
         save_every: steps between checkpoints; there also is one after each evaluation and at the end.
@@ -31,6 +33,7 @@ class Settings:
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     data: str = ""
+    fastest: bool = False
     channels_last: bool = True
     stop_after: int | None = None
     save_every: int = 1000
