@@ -2,8 +2,8 @@
 
     python -m benchmarks.ablations FOLDER [--seeds 1 2 3] [--precision bfloat16] [--runs runs] [--output results.md]
 
-`FOLDER` is the data folder, `RUNS` holds the runs `skelmap-s1-half` and `skelmap-t-features`. A run that is there is
-not repeated, one that was stopped goes on, so the command can be stopped and started at will. The second stage of a
+`FOLDER` is the data folder, `RUNS` holds the runs `skelmap-s1-half-start` and `skelmap-t-features`. A run that is there
+is not repeated, one that was stopped goes on, so the command can be stopped and started at will. The second stage of a
 seed starts from the `decay` run of the same seed. Numbers are those of the last epoch's evaluation.
 """
 
@@ -57,7 +57,7 @@ def carry_out(variant: str, seed: int, options: argparse.Namespace) -> Numbers:
         if not is_complete(folder):
             training("resume", str(folder), *common)
     else:
-        teacher = options.runs / ("skelmap-s1-half" if variant != "stage2" else f"ablations/decay-{seed}")
+        teacher = options.runs / ("skelmap-s1-half-start" if variant != "stage2" else f"ablations/decay-{seed}")
         weights = [] if variant == "truth" else ["--teacher-weights", str(teacher)]
         if variant != "stage2":
             weights += ["--student-weights", str(options.runs / "skelmap-t-features")]

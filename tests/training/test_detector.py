@@ -164,8 +164,8 @@ def test_folds_hold_out_what_they_are_judged_by() -> None:
     for name, fold in names.items():
         recipe = RECIPES[name]()
         assert recipe.data.val == held_photos(fold, FOLDS)
-        assert recipe.student.weights == "runs/skelmap-det-restart"
-    for name in (*names, "skelmap-det-blocks", "skelmap-det-base", "skelmap-det-restart"):
+        assert recipe.student.weights == "runs/skelmap-det-long"
+    for name in (*names, "skelmap-det-blocks", "skelmap-det-base", "skelmap-det-restart", "skelmap-det-long"):
         wanted = (LABELLED, names.get(name, 0), FOLDS if name in names else 1)
         for options in (dict(source.options) for source in RECIPES[name]().data.train):
             below = str(options.get("below", ""))

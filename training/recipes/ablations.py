@@ -13,7 +13,7 @@ from training.recipe import MethodRecipe, Network, Recipe
 from training.recipes.skelmap import FEATURE_WEIGHT, halved, ours, seeing
 
 EPOCHS, STEPS = 4, 50
-TEACHER = "runs/skelmap-s1-half"
+TEACHER = "runs/skelmap-s1-half-start"
 DISTILLED = "runs/ablation-decay"
 
 STAGE1 = {
@@ -37,7 +37,7 @@ def stage1(variant: str) -> Callable[[], Recipe]:
 
     build.__doc__ = f"""First stage in small, RTMPose-s to t at 128 x 96: `{variant}`.
 
-    No published number. `python -m training run ablation-{variant} --data FOLDER` after `skelmap-s1-half` and
+    No published number. `python -m training run ablation-{variant} --data FOLDER` after `skelmap-s1-half-start` and
     `skelmap-t-features`; hours are in `docs/results.md`.
     """
     return build

@@ -1,9 +1,12 @@
 """The whole-body network inside the package: backbones that learn to see, a larger teacher, and both stages.
 
-Not from the paper. The data are some thousand people, labelled in part by machines, there are no weights to start from,
-and two processor cores have to do. So the backbones first copy the feature maps of a public detector; all that can be
-learnt from small pictures is learnt at 128 x 96, where a step costs a quarter; and the teacher stays there, looking at
-reduced crops while its student sees 256 x 192. Points that a cut took away are taught to score low.
+Not from the paper. The data are some thousand people, labelled in part by machines, and there are no weights to start
+from. So the backbones first copy the feature maps of a public detector, and all that can be learnt from small pictures
+is learnt at 128 x 96, where a step costs a quarter. Points that a cut took away are taught to score low.
+
+There were two rounds. The first, whose runs end in `-start`, is what two processor cores did in hours: its teacher
+stays at 128 x 96, looking at reduced crops while its student sees 256 x 192. The second went on from there on a GPU for
+minutes, and shows everybody ten times as often: teacher and student, each at half the size and then at the full one.
 `docs/models/skelmap-t.md` says what came of it.
 """
 
@@ -38,7 +41,11 @@ MILD = replace(
     reduction=(0.1, 4.0),
     neighbour=0.05,
 )
-"""Of the students, who see each person a few times only."""
+"""Of the first round's students, who see each person a few times only."""
+
+STRONG = replace(MODERATE, shift=(0.3, 0.16), scale=0.35, rotation=(0.6, 60.0), dropout=(0.4, (0.15, 0.35)))
+SETTLING = replace(MODERATE, shift=(0.2, 0.1))
+"""Of the second round, and of its last epochs at the full size."""
 
 DATA = Data(
     train=(EVERYBODY, ORDINARY, ORDINARY),
@@ -63,7 +70,7 @@ FEATURE_WEIGHT = ("feature_weight", 2.8e-4)
 BODY_WEIGHT = ("body_weight", 4.0)
 """With this, somebody in LSP Extended, of whom little else is known, counts about as much as a face of Helen."""
 
-TEACHER = Network(model="rtmpose-m", weights="runs/skelmap-m", input_size=HALF_SIZE)
+TEACHER_START = Network(model="rtmpose-m", weights="runs/skelmap-m-start", input_size=HALF_SIZE)
 
 DETECTOR = Network(model="yolox-nano", weights="weights/yolox_nano.onnx")
 """The published ONNX file of YOLOX-nano, below the data folder."""
@@ -101,57 +108,99 @@ def seeing(size: str) -> Network:
     return Network(model=f"rtmpose-{size}", weights=f"runs/skelmap-{size}-features", load="backbone")
 
 
-def teacher_m() -> Recipe:
-    """RTMPose-m at 128 x 96, the teacher.
+def teacher_start() -> Recipe:
+    """RTMPose-m at 128 x 96, the teacher of the first round.
 
-    No published number. `python -m training run skelmap-m --data FOLDER` after `skelmap-m-features`; hours are in
+    No published number. `python -m training run skelmap-m-start --data FOLDER` after `skelmap-m-features`; hours are in
     `docs/models/skelmap-t.md`.
     """
-    recipe = ours(
-        "skelmap-m", seeing("m"), MethodRecipe(name="supervised", options=ABSENT), epochs=8, learning_rate=1.5e-3
-    )
-    return halved(recipe)
+    method = MethodRecipe(name="supervised", options=ABSENT)
+    return halved(ours("skelmap-m-start", seeing("m"), method, epochs=8, learning_rate=1.5e-3))
 
 
-def stage1_half() -> Recipe:
-    """First stage, RTMPose-m to s, at 128 x 96.
+def stage1_half_start() -> Recipe:
+    """First stage, RTMPose-m to s, at 128 x 96, of the first round.
 
-    No published number. `python -m training run skelmap-s1-half --data FOLDER` after `skelmap-m` and
+    No published number. `python -m training run skelmap-s1-half-start --data FOLDER` after `skelmap-m-start` and
     `skelmap-s-features`; hours are in `docs/models/skelmap-t.md`.
     """
     recipe = ours(
-        "skelmap-s1-half",
+        "skelmap-s1-half-start",
         seeing("s"),
         MethodRecipe(name="dwpose-stage1", options=(*ABSENT, FEATURE_WEIGHT, BODY_WEIGHT)),
-        teacher=TEACHER,
+        teacher=TEACHER_START,
         epochs=7,
         learning_rate=2e-3,
     )
     return halved(mildly(recipe))
 
 
-def stage1() -> Recipe:
-    """First stage, RTMPose-m to s, at 256 x 192: `skelmap-t`, the network that is served by default.
+def stage1_start() -> Recipe:
+    """First stage, RTMPose-m to s, at 256 x 192, of the first round.
 
     The teacher looks at reduced crops. Stem and first stage stay as they are: they cost a third of a step, and edges
     look alike at any size.
 
-    No published number. `python -m training run skelmap-s1 --data FOLDER` after `skelmap-s1-half`; hours are in
-    `docs/models/skelmap-t.md`.
+    No published number. `python -m training run skelmap-s1-start --data FOLDER` after `skelmap-s1-half-start`; hours
+    are in `docs/models/skelmap-t.md`.
     """
     recipe = ours(
-        "skelmap-s1",
-        Network(model="rtmpose-s", weights="runs/skelmap-s1-half", load="resized", frozen_stages=2),
+        "skelmap-s1-start",
+        Network(model="rtmpose-s", weights="runs/skelmap-s1-half-start", load="resized", frozen_stages=2),
         MethodRecipe(name="dwpose-stage1", options=(*ABSENT, FEATURE_WEIGHT, BODY_WEIGHT)),
-        teacher=TEACHER,
+        teacher=TEACHER_START,
         epochs=4,
         learning_rate=1.5e-3,
     )
     return mildly(recipe)
 
 
+def teacher_half() -> Recipe:
+    """RTMPose-m at 128 x 96, on the way to the teacher.
+
+    No published number. `python -m training run skelmap-m-half --data FOLDER` after `skelmap-m-start`; hours are
+    in `docs/models/skelmap-t.md`.
+    """
+    start = Network(model="rtmpose-m", weights="runs/skelmap-m-start")
+    return halved(longer("skelmap-m-half", start, TAUGHT_BY_LABELS, epochs=67, learning_rate=2e-3))
+
+
+def teacher() -> Recipe:
+    """RTMPose-m at 256 x 192, the teacher.
+
+    No published number. `python -m training run skelmap-m --data FOLDER` after `skelmap-m-half`; hours are
+    in `docs/models/skelmap-t.md`.
+    """
+    half = Network(model="rtmpose-m", weights="runs/skelmap-m-half", load="resized")
+    return settling(longer("skelmap-m", half, TAUGHT_BY_LABELS, epochs=37, learning_rate=1.5e-3))
+
+
+def stage1_half() -> Recipe:
+    """First stage, RTMPose-m to s, at 128 x 96.
+
+    No published number. `python -m training run skelmap-s1-half --data FOLDER` after `skelmap-m-half` and
+    `skelmap-s1-start`; hours are in `docs/models/skelmap-t.md`.
+    """
+    start = Network(model="rtmpose-s", weights="runs/skelmap-s1-start", load="resized")
+    method = MethodRecipe(name="dwpose-stage1", options=(*ABSENT, BODY_WEIGHT, FEATURE_WEIGHT))
+    recipe = longer("skelmap-s1-half", start, method, epochs=36, learning_rate=3e-3)
+    return halved(replace(recipe, teacher=Network(model="rtmpose-m", weights="runs/skelmap-m-half")))
+
+
+def stage1() -> Recipe:
+    """First stage, RTMPose-m to s, at 256 x 192.
+
+    No published number. `python -m training run skelmap-s1 --data FOLDER` after `skelmap-m` and `skelmap-s1-half`;
+    hours are in `docs/models/skelmap-t.md`.
+    """
+    half = Network(model="rtmpose-s", weights="runs/skelmap-s1-half", load="resized")
+    method = MethodRecipe(name="dwpose-stage1", options=(*ABSENT, BODY_WEIGHT))
+    recipe = longer("skelmap-s1", half, method, epochs=66, learning_rate=2e-3)
+    return settling(replace(recipe, teacher=Network(model="rtmpose-m", weights="runs/skelmap-m")))
+
+
 def stage2() -> Recipe:
-    """Second stage for RTMPose-s, which so far came out a little below the first and is not served.
+    """Second stage for RTMPose-s.
 
     No published number. `python -m training run skelmap-s2 --data FOLDER` after `skelmap-s1`; hours are in
     `docs/models/skelmap-t.md`.
@@ -161,7 +210,7 @@ def stage2() -> Recipe:
         Network(model="rtmpose-s"),
         MethodRecipe(name="dwpose-stage2", options=ABSENT),
         teacher=Network(model="rtmpose-s", weights="runs/skelmap-s1"),
-        epochs=2,
+        epochs=3,
         learning_rate=2e-3,
     )
 
@@ -177,6 +226,23 @@ def features(size: str, *, epochs: int) -> Recipe:
         teacher=DETECTOR,
     )
     return replace(recipe, input_size=HALF_SIZE, evaluate_every=recipe.epochs)
+
+
+TAUGHT_BY_LABELS = MethodRecipe(name="supervised", options=(*ABSENT, BODY_WEIGHT))
+"""How the teacher of the second round learns."""
+
+
+def longer(name: str, student: Network, method: MethodRecipe, *, epochs: int, learning_rate: float) -> Recipe:
+    """A run of the second round: four times the batch, whole batches only, larger changes of the pictures."""
+    recipe = ours(name, student, method, epochs=epochs, learning_rate=learning_rate)
+    data = replace(recipe.data, augmentation=STRONG, light_from_epoch=epochs)
+    return replace(recipe, data=data, batch_size=256, steps_per_epoch=36, evaluate_every=epochs)
+
+
+def settling(recipe: Recipe) -> Recipe:
+    """The same run with smaller changes of the pictures in its last third."""
+    data = replace(recipe.data, light_augmentation=SETTLING, light_from_epoch=round(0.7 * recipe.epochs))
+    return replace(recipe, data=data)
 
 
 def mildly(recipe: Recipe) -> Recipe:
