@@ -7,12 +7,16 @@ from typing import Any
 
 import torch
 
-from pose_core.codecs import SimCC
+from pose_core.codecs import Codec, Regression, SimCC
 from pose_core.types import Size
 from training.contracts import BatchSource, DetectionBatch, Method, PoseBatch
 from training.distributed import World
 from training.methods import METHODS
+from training.models.distilpose import DistilPose
 from training.models.rtmpose import RtmPose, Scale
+from training.models.token_encoder import Encoding
+from training.models.tokenpose import Scale as TokenScale
+from training.models.tokenpose import TokenPose
 from training.models.yolox import YoloX, build_yolox
 from training.recipe import Data, MethodRecipe, Network, Optimisation, Recipe, Source
 from training.run import Run, Settings
@@ -24,6 +28,10 @@ SCENE_METHODS = ("yolox", "blockwise")
 """Methods that look at whole pictures."""
 
 SCALE, WIDE = Scale(deepen=0.1, widen=0.0625), Scale(deepen=0.1, widen=0.125)
+
+TOKEN_SIZE = Size(width=48, height=64)
+TOKEN_CELLS = (16, 12)
+TOKEN_SCALE = TokenScale(stages=1, encoding=Encoding(width=16, layers=2, heads=2, keypoints=POINTS), stem=8)
 
 
 def build_student(seed: int = 0, scale: Scale = SCALE) -> RtmPose:
@@ -42,14 +50,26 @@ def build_teacher(seed: int = 1, scale: Scale = WIDE) -> RtmPose:
     return teacher
 
 
-def make_batch(samples: int = 4, seed: int = 0) -> PoseBatch:
+def build_distilpose(seed: int = 0) -> DistilPose:
+    """A network of points for crops of `TOKEN_SIZE`."""
+    torch.manual_seed(seed)
+    return DistilPose(TOKEN_SCALE, TOKEN_SIZE)
+
+
+def build_tokenpose(seed: int = 1) -> TokenPose:
+    """A network of maps for crops of `TOKEN_SIZE`, with tokens like those of `build_distilpose`."""
+    torch.manual_seed(seed)
+    return TokenPose(TOKEN_SCALE, TOKEN_SIZE)
+
+
+def make_batch(samples: int = 4, seed: int = 0, codec: Codec = SimCC(), size: Size = SIZE) -> PoseBatch:  # noqa: B008 - frozen
     """Noise with labels; the first point of the first sample is unknown."""
     generator = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (samples, 3, SIZE.height, SIZE.width), generator=generator, dtype=torch.uint8)
-    keypoint = torch.rand(samples, POINTS, 2, generator=generator) * torch.tensor([SIZE.width, SIZE.height])
+    image = torch.randint(0, 256, (samples, 3, size.height, size.width), generator=generator, dtype=torch.uint8)
+    keypoint = torch.rand(samples, POINTS, 2, generator=generator) * torch.tensor([size.width, size.height])
     known = torch.ones(samples, POINTS, dtype=torch.bool)
     known[0, 0] = False
-    targets = SimCC().encode(keypoint.numpy(), known.numpy(), SIZE)
+    targets = codec.encode(keypoint.numpy(), known.numpy(), size)
     return PoseBatch(
         image_B3HW=image,
         targets=tuple(torch.from_numpy(array) for array in targets.arrays),
@@ -58,6 +78,11 @@ def make_batch(samples: int = 4, seed: int = 0) -> PoseBatch:
         keypoint_BK2=keypoint,
         id_B=torch.arange(samples) + 100 * seed,
     )
+
+
+def make_points(samples: int = 4, seed: int = 0) -> PoseBatch:
+    """The same for DistilPose, with its pixels as networks take them."""
+    return make_batch(samples, seed, Regression(), TOKEN_SIZE).prepared(torch.contiguous_format)
 
 
 def build_detector(seed: int = 0, classes: int = 1) -> YoloX:
