@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pose_core.errors import InvalidInput
+from pose_core.estimators import EstimatorSpec
 from pose_core.types import Size
 from training.deployable import Description, describe
 from training.recipes.parts import HIGH, LOW
 
-SIGMAS: Final = {LOW.input_size: LOW.sigma, HIGH.input_size: HIGH.sigma}
-"""Width of the labels of the published networks, by input size."""
+CODECS: Final = {LOW.input_size: LOW.codec, HIGH.input_size: HIGH.codec}
+"""Of the published networks, by input size."""
 
 DEFAULT_SIZE: Final = f"{LOW.input_size.width}x{LOW.input_size.height}"
 
@@ -28,7 +29,7 @@ class Known(NamedTuple):
             InvalidInput: nobody says it, or not in the right words.
         """
         size = parse_size(self.size)
-        return describe(weights, self.model, size, SIGMAS.get(size, LOW.sigma))
+        return describe(weights, self.model, EstimatorSpec(input_size=size, codec=CODECS.get(size, LOW.codec)))
 
 
 def parse_size(text: str) -> Size:

@@ -2,7 +2,7 @@
 
 Our networks carry the published names, so loading is choosing keys by their prefix and being strict about the rest:
 
-    estimator   backbone.*, head.*                      a trained network of mmpose, or one of ours
+    estimator   all                                     a trained network of mmpose, or one of ours
     backbone    backbone.*                              a pre-trained body network; its head is left alone
     stage1      student.*                               a run of DWPose's first stage
     stage2      teacher.backbone.*, student.head.*      a run of DWPose's second stage: the backbone that was trained
@@ -65,7 +65,7 @@ class Prefixes:
 
 
 KINDS: Final[Mapping[Kind, Prefixes]] = {
-    "estimator": Prefixes({"backbone.": "backbone.", "head.": "head."}),
+    "estimator": Prefixes({"": ""}),
     "backbone": Prefixes({"backbone.": "backbone."}, dropped=("head.", "neck.")),
     "stage1": Prefixes({"student.": ""}, dropped=("teacher.", "distill_losses.")),
     "stage2": Prefixes(
@@ -127,7 +127,7 @@ def load_upstream(network: nn.Module, path: Path, kind: Kind | None = "estimator
     """Fill a network with published weights, in place and completely (of `PARTS`, its backbone).
 
     Args:
-        network: with the parts `backbone` and `head`, such as `training.models.rtmpose.RtmPose`.
+        network: with a part `backbone` if only that is wanted.
         path: `.safetensors`, a `.pth` of torch, or an `.onnx` of ours with its batch norms.
         kind: what the file is; see the module's docstring. None to find out by its keys, see `find_kind`.
 

@@ -111,7 +111,12 @@ def test_a_run_gets_its_headline_first(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = RtmPose(Scale(deepen=0.1, widen=0.125), Size(width=64, height=96), 133)
     measure = make_evaluate(
-        truth, annotated_boxes(truth, tmp_path), headline="pck/wholebody/PCK@0.2", workers=1, progress=False
+        truth,
+        annotated_boxes(truth, tmp_path),
+        spec=EstimatorSpec(input_size=network.input_size),
+        headline="pck/wholebody/PCK@0.2",
+        workers=1,
+        progress=False,
     )
     numbers = measure(network)
     assert next(iter(numbers)) == "pck/wholebody/PCK@0.2"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pose_core.codecs import SimCC
 from pose_core.errors import InvalidInput, UnknownChoice
 from pose_core.types import Size
 from training.assemble import build_batches, build_method
@@ -81,7 +82,7 @@ def test_sizes_are_the_published_ones(name: str) -> None:
     recipe = RECIPES[name]()
     low = "-256" in name
     assert recipe.input_size == (Size(192, 256) if low else Size(288, 384))
-    assert recipe.sigma == ((4.9, 5.66) if low else (6.0, 6.93))
+    assert recipe.codec == SimCC(sigma=(4.9, 5.66) if low else (6.0, 6.93))
     assert recipe.batch_size == (512 if low else 256)
     assert dict(recipe.method.options).get("ground_truth_weight", 0) in {0, recipe.batch_size / 8}
     assert recipe.epochs == (60 if "-s2-" in name else 270)

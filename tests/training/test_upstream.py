@@ -183,7 +183,6 @@ def test_another_size_is_refused_with_a_readable_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "layout", "message"),
     [
-        ("estimator", "stage1", "no estimator checkpoint; it has unknown keys teacher.backbone"),
         ("stage1", "estimator", "no stage1 checkpoint; it has unknown keys backbone"),
         ("backbone", "stage2", "no backbone checkpoint; it has unknown keys teacher"),
         ("stage2", "backbone", "no stage2 checkpoint; it has unknown keys backbone"),
@@ -194,6 +193,12 @@ def test_another_kind_of_file_is_refused(
 ) -> None:
     with pytest.raises(CheckpointMismatchError, match=message):
         select_weights(LAYOUTS[layout](wanted, other), kind)
+
+
+def test_a_run_is_no_network(wanted: StateDict, other: StateDict, tmp_path: Path) -> None:
+    torch.save(LAYOUTS["stage1"](wanted, other), tmp_path / "run.pth")
+    with pytest.raises(CheckpointMismatchError, match=r"does not fit the network.*unknown: teacher\.backbone"):
+        load_upstream(build(1), tmp_path / "run.pth")
 
 
 def test_nothing_of_the_kind_is_refused() -> None:

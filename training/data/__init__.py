@@ -36,10 +36,15 @@ LOGGED: Final = 20
 """So many mistakes are named in the log; all are returned."""
 
 
-def load_sources(folder: Path, sources: Sequence[Source]) -> Loaded:
+def load_sources(folder: Path, sources: Sequence[Source], scheme: str | None = None) -> Loaded:
     """The people of several sources, one after the other, as a training set is put together.
 
     Mistakes are logged, with their number, and returned.
+
+    Args:
+        folder: of the data.
+        sources: at least one.
+        scheme: the points that are wanted, a key of `pose_core.schemes.SCHEMES`; None for those that the sources have.
 
     Raises:
         InvalidInput: there is no source, or one is not what it should be.
@@ -48,7 +53,8 @@ def load_sources(folder: Path, sources: Sequence[Source]) -> Loaded:
         if source.dataset not in DATASETS:
             raise UnknownChoice("dataset", source.dataset, DATASETS)
     loaded = [DATASETS[source.dataset](folder, source) for source in sources]
-    dataset = concatenate([one.dataset for one in loaded])
+    datasets = [one.dataset for one in loaded]
+    dataset = concatenate(datasets if scheme is None else [one.in_scheme(scheme) for one in datasets])
     bad = tuple(record for one in loaded for record in one.bad)
     log_bad(dataset.name, bad)
     return Loaded(dataset, bad)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pose_core.errors import InvalidInput
+from pose_core.schemes import WHOLE_BODY
 from pose_core.types import PersonBox, Size
 from training.documents import BadAnnotation, box_of, load_json, picture_number
 from training.evals.ground_truth import PERSON_CATEGORY, log_problems
@@ -43,11 +44,13 @@ class Views:
         kind: where they came from.
         photos: those with a box.
         problems: one sentence for each box that cannot be used.
+        scheme: of the set, in which predictions are to be compared with it.
     """
 
     kind: BoxKind
     photos: tuple[PhotoBoxes, ...]
     problems: tuple[str, ...] = ()
+    scheme: str = WHOLE_BODY
 
 
 def annotated_boxes(truth: GroundTruth, folder: Path) -> Views:
@@ -62,7 +65,7 @@ def annotated_boxes(truth: GroundTruth, folder: Path) -> Views:
         box = clip_box(person, sizes[person.photo_id])
         if is_evaluated(person) and box.right > box.left and box.bottom > box.top:
             boxes.append((person.photo_id, person.id, box))
-    return Views("annotated", group_by_photo(truth, folder, boxes))
+    return Views("annotated", group_by_photo(truth, folder, boxes), scheme=truth.scheme)
 
 
 def is_evaluated(person: Person) -> bool:
@@ -100,7 +103,7 @@ def detected_boxes(truth: GroundTruth, folder: Path, detections: Path | Sequence
         except BadAnnotation as error:
             problems.append(f"detection {number}: {error}")
     log_problems(problems)
-    return Views("detected", group_by_photo(truth, folder, boxes), tuple(problems))
+    return Views("detected", group_by_photo(truth, folder, boxes), tuple(problems), truth.scheme)
 
 
 def is_something_else(record: object) -> bool:

@@ -1,19 +1,28 @@
-"""Every network that can be trained, by name. A new one is a file here and a line in `MODELS`."""
+"""Every network that can be trained, by name. A new one is a file here and a line in `ESTIMATORS` or `DETECTORS`."""
 
 from collections.abc import Callable
 from functools import partial
 
+from pose_core.errors import UnknownChoice
+from pose_core.types import Size
 from training.models.rtmpose import RtmPose, build_rtmpose
 from training.models.yolox import YoloX, build_yolox
 
 Network = RtmPose | YoloX
 
-MODELS: dict[str, Callable[..., Network]] = {
+ESTIMATORS: dict[str, Callable[..., Network]] = {
     "rtmpose-t": partial(build_rtmpose, "t"),
     "rtmpose-s": partial(build_rtmpose, "s"),
     "rtmpose-m": partial(build_rtmpose, "m"),
     "rtmpose-l": partial(build_rtmpose, "l"),
     "rtmpose-x": partial(build_rtmpose, "x"),
+}
+"""Pose estimators: name -> a function of `input_size` and `keypoints`, how many points, that builds an untrained one.
+
+Both have the defaults of the published networks.
+"""
+
+DETECTORS: dict[str, Callable[..., Network]] = {
     "yolox-nano-person": partial(build_yolox, "nano", classes=1),
     "yolox-nano": partial(build_yolox, "nano"),
     "yolox-tiny": partial(build_yolox, "tiny"),
@@ -22,5 +31,26 @@ MODELS: dict[str, Callable[..., Network]] = {
     "yolox-l": partial(build_yolox, "l"),
     "yolox-x": partial(build_yolox, "x"),
 }
-"""Name -> a function that builds the untrained network; options such as `input_size` are those of `build_rtmpose` and
-`build_yolox`."""
+"""Detectors: name -> a function of `input_size`."""
+
+MODELS: dict[str, Callable[..., Network]] = {**ESTIMATORS, **DETECTORS}
+"""All of them."""
+
+
+def build_model(name: str, input_size: Size, keypoints: int) -> Network:
+    """An untrained network.
+
+    Args:
+        name: a key of `MODELS`.
+        input_size: of the pictures it sees.
+        keypoints: how many points an estimator is to find; detectors find none.
+
+    Raises:
+        UnknownChoice: there is no such network.
+        InvalidInput: it cannot have this input size.
+    """
+    if name not in MODELS:
+        raise UnknownChoice("model", name, MODELS)
+    if name in DETECTORS:
+        return DETECTORS[name](input_size=input_size)
+    return ESTIMATORS[name](input_size=input_size, keypoints=keypoints)

@@ -9,6 +9,7 @@ reduced crops while its student sees 256 x 192. Points that a cut took away are 
 
 from dataclasses import replace
 
+from pose_core.codecs import SimCC
 from pose_core.types import Size
 from training.recipe import Augmentation, Data, MethodRecipe, Network, Optimisation, Recipe, Source
 from training.recipes.parts import LOW
@@ -186,7 +187,7 @@ def mildly(recipe: Recipe) -> Recipe:
 
 def halved(recipe: Recipe) -> Recipe:
     """The same run with crops of half the size and labels to go with them."""
-    return replace(recipe, input_size=HALF_SIZE, sigma=HALF_SIGMA)
+    return replace(recipe, input_size=HALF_SIZE, codec=SimCC(sigma=HALF_SIGMA))
 
 
 def ours(
@@ -213,7 +214,7 @@ def ours(
             ema_warm_up=500,
         ),
         input_size=LOW.input_size,
-        sigma=LOW.sigma,
+        codec=LOW.codec,
         epochs=epochs,
         batch_size=64,
         evaluate_every=2,

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from pose_core.codecs import SimCC
 from pose_core.errors import UnknownChoice
 from pose_core.estimators.estimator import IMAGENET_MEAN, IMAGENET_STD
 from pose_core.estimators.metadata import SPEC_KEY, write_spec
@@ -31,7 +30,7 @@ from training.evals.report import Report, evaluate
 from training.evals.validation import make_evaluate
 from training.evals.views import Views, annotated_boxes, detected_boxes
 from training.export import ExportReport, run_torch
-from training.models.rtmpose import RtmPose
+from training.models import ESTIMATORS, Network
 from training.recipe import Recipe
 from training.tasks.task import Measurement, Published, Task
 
@@ -47,7 +46,7 @@ def build_batches(recipe: Recipe, folder: Path, world: World) -> Loader:
     """
     loading = Loading(
         input_size=recipe.input_size,
-        codec=SimCC(sigma=recipe.sigma),
+        codec=recipe.codec,
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         rank=world.rank,
@@ -55,14 +54,15 @@ def build_batches(recipe: Recipe, folder: Path, world: World) -> Loader:
         workers=recipe.data.workers,
         steps_per_epoch=recipe.steps_per_epoch,
     )
-    return training_loader(load_sources(folder, recipe.data.train).dataset, recipe.data, loading)
+    dataset = load_sources(folder, recipe.data.train, recipe.scheme).dataset
+    return training_loader(dataset, recipe.data, loading)
 
 
 def build_evaluate(recipe: Recipe, folder: Path, scratch: Path, progress: bool) -> Evaluate:  # noqa: FBT001 - see `Task`
     """All metrics on the annotated boxes, with flip test."""
     truth, views = read_validation(recipe, folder, scratch)
     workers = max(recipe.data.workers, 1)
-    return make_evaluate(truth, views, headline=recipe.headline, workers=workers, progress=progress)
+    return make_evaluate(truth, views, spec=recipe.spec, headline=recipe.headline, workers=workers, progress=progress)
 
 
 def read_validation(
@@ -104,7 +104,7 @@ def require_device(device: str) -> Device:
     return cast("Device", device)
 
 
-def wrap(network: RtmPose, name: str, description: Description) -> EvalNetwork:
+def wrap(network: Network, name: str, description: Description) -> EvalNetwork:
     """See `Task.from_weights`."""
     return torch_network(network, name, description.spec)
 
@@ -158,7 +158,7 @@ def metadata(description: Description) -> Mapping[str, str]:
     return {SPEC_KEY: write_spec(description.spec)}
 
 
-def compare_decoded(network: RtmPose, report: ExportReport, description: Description, image_B3HW: Tensor) -> Published:
+def compare_decoded(network: Network, report: ExportReport, description: Description, image_B3HW: Tensor) -> Published:
     """How far apart the points lie that torch and the file find in the same crops."""
     spec = description.spec
     wanted = spec.codec.decode([output.numpy() for output in run_torch(network, image_B3HW)], spec.input_size)
@@ -173,17 +173,16 @@ def compare_decoded(network: RtmPose, report: ExportReport, description: Descrip
 
 def real_crops(recipe: Recipe, folder: Path, count: int) -> Tensor:
     """Normalised crops of people of a recipe's validation set, spread over all of it."""
-    dataset = load_sources(folder, [recipe.data.val]).dataset
+    dataset = load_sources(folder, [recipe.data.val], recipe.scheme).dataset
     chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(int)
-    spec = Description.of(recipe, 0).spec
-    loading = Loading(input_size=recipe.input_size, codec=spec.codec, batch_size=len(chosen), seed=recipe.seed)
+    loading = Loading(input_size=recipe.input_size, codec=recipe.codec, batch_size=len(chosen), seed=recipe.seed)
     batch = next(plain_loader(dataset.subset(chosen.tolist()), loading).epoch(0))
     return batch.normalised(IMAGENET_MEAN, IMAGENET_STD).image_B3HW
 
 
 POSE = Task(
     called="pose estimator",
-    kind=RtmPose,
+    models=ESTIMATORS,
     role="estimator",
     architecture="rtmpose",
     batches=build_batches,
