@@ -235,10 +235,11 @@ def select_weights(state: StateDict, kind: Kind, name: str = "checkpoint") -> di
     for key, tensor in state.items():
         if key.startswith(prefixes.dropped):
             continue
-        if old := next((prefix for prefix in prefixes.kept if key.startswith(prefix)), None):
-            selected[rename(prefixes.kept[old] + key.removeprefix(old), prefixes.renamed)] = tensor
-        else:
+        old = next((prefix for prefix in prefixes.kept if key.startswith(prefix)), None)
+        if old is None:
             unknown.append(key)
+        else:
+            selected[rename(prefixes.kept[old] + key.removeprefix(old), prefixes.renamed)] = tensor
     if unknown:
         raise CheckpointMismatchError(f"{name} is no {kind} checkpoint; it has unknown keys {name_some(unknown)}")
     if not selected:

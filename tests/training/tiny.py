@@ -1,15 +1,15 @@
 """Small networks and batches, for tests of everything around them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pose_core.codecs import Codec, Regression, SimCC
+from pose_core.codecs import Codec, Heatmap, Regression, SimCC
 from pose_core.types import Size
-from training.contracts import BatchSource, DetectionBatch, Method, PoseBatch
+from training.contracts import Batch, DetectionBatch, Method, PoseBatch
 from training.distributed import World
 from training.methods import METHODS
 from training.models.distilpose import DistilPose
@@ -27,11 +27,17 @@ POINTS = 3
 SCENE_METHODS = ("yolox", "blockwise")
 """Methods that look at whole pictures."""
 
-SCALE, WIDE = Scale(deepen=0.1, widen=0.0625), Scale(deepen=0.1, widen=0.125)
-
 TOKEN_SIZE = Size(width=48, height=64)
 TOKEN_CELLS = (16, 12)
 TOKEN_SCALE = TokenScale(stages=1, encoding=Encoding(width=16, layers=2, heads=2, keypoints=POINTS), stem=8)
+TOKEN_CODECS: Mapping[str, Codec] = {
+    "heatmap": Heatmap(map_size=Size(12, 16), sigma=2.0, refine="dark"),
+    "regression": Regression(),
+    "distilpose": Regression(),
+}
+"""Methods of TokenPose and DistilPose, and what their labels are."""
+
+SCALE, WIDE = Scale(deepen=0.1, widen=0.0625), Scale(deepen=0.1, widen=0.125)
 
 
 def build_student(seed: int = 0, scale: Scale = SCALE) -> RtmPose:
@@ -85,6 +91,15 @@ def make_points(samples: int = 4, seed: int = 0) -> PoseBatch:
     return make_batch(samples, seed, Regression(), TOKEN_SIZE).prepared(torch.contiguous_format)
 
 
+def make_samples(name: str, samples: int = 4, seed: int = 0) -> Batch:
+    """What a method learns from."""
+    if name in SCENE_METHODS:
+        return make_scenes(samples, seed)
+    if name in TOKEN_CODECS:
+        return make_batch(samples, seed, TOKEN_CODECS[name], TOKEN_SIZE)
+    return make_batch(samples, seed)
+
+
 def build_detector(seed: int = 0, classes: int = 1) -> YoloX:
     """A YOLOX-nano for pictures of 64 x 64."""
     torch.manual_seed(seed)
@@ -127,27 +142,25 @@ class TinySource:
             )
 
 
-class SceneSource:
-    """The same of `make_scenes`."""
+class MethodSource:
+    """The same of `make_samples`."""
 
-    def __init__(self, steps: int = 5, samples: int = 4) -> None:
-        self.steps_per_epoch, self.samples = steps, samples
+    def __init__(self, name: str, steps: int = 5, samples: int = 4) -> None:
+        self.steps_per_epoch, self.name, self.samples = steps, name, samples
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[DetectionBatch]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Different noise in each step of each epoch."""
         for step in range(start, self.steps_per_epoch):
-            yield make_scenes(self.samples, 1 + epoch * self.steps_per_epoch + step)
-
-
-def source_of(name: str) -> BatchSource:
-    """Batches that a method can learn from."""
-    return SceneSource() if name in SCENE_METHODS else TinySource()
+            yield make_samples(self.name, self.samples, 1 + epoch * self.steps_per_epoch + step)
 
 
 def build_method(name: str, *, student: RtmPose | None = None, **options: Any) -> Method:
     """A method of `training.methods.METHODS` with networks of its own, and a fresh student if none is given."""
     if name in SCENE_METHODS:
         return METHODS[name](build_detector(), build_detector(1, classes=2), **options)
+    if name in TOKEN_CODECS:
+        network = build_tokenpose(0) if name == "heatmap" else build_distilpose()
+        return METHODS[name](network, build_tokenpose() if name == "distilpose" else None, **options)
     teachers: dict[str, Callable[[], RtmPose | YoloX | None]] = {
         "mimic": lambda: build_yolox("nano", input_size=SIZE),
         "supervised": lambda: None,

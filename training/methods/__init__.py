@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 from training.contracts import Method
 from training.methods.blockwise import Blockwise
+from training.methods.distilpose import Distilpose
 from training.methods.dwpose import DwposeStage1, DwposeStage2
+from training.methods.heatmap import Heatmaps
 from training.methods.mimic import Mimic
+from training.methods.regression import Regression
 from training.methods.supervised import Supervised
 from training.methods.yolox import Yolox
 
@@ -14,6 +17,9 @@ METHODS: dict[str, Callable[..., Method]] = {
     "supervised": Supervised,
     "dwpose-stage1": DwposeStage1,
     "dwpose-stage2": DwposeStage2,
+    "heatmap": Heatmaps,
+    "regression": Regression,
+    "distilpose": Distilpose,
     "yolox": Yolox,
     "blockwise": Blockwise,
 }

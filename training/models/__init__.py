@@ -5,10 +5,12 @@ from functools import partial
 
 from pose_core.errors import UnknownChoice
 from pose_core.types import Size
+from training.models.distilpose import DistilPose, build_distilpose
 from training.models.rtmpose import RtmPose, build_rtmpose
+from training.models.tokenpose import TokenPose, build_tokenpose
 from training.models.yolox import YoloX, build_yolox
 
-Network = RtmPose | YoloX
+Network = RtmPose | TokenPose | DistilPose | YoloX
 
 ESTIMATORS: dict[str, Callable[..., Network]] = {
     "rtmpose-t": partial(build_rtmpose, "t"),
@@ -16,6 +18,12 @@ ESTIMATORS: dict[str, Callable[..., Network]] = {
     "rtmpose-m": partial(build_rtmpose, "m"),
     "rtmpose-l": partial(build_rtmpose, "l"),
     "rtmpose-x": partial(build_rtmpose, "x"),
+    "tokenpose-xs": partial(build_tokenpose, "xs"),
+    "tokenpose-s": partial(build_tokenpose, "s"),
+    "tokenpose-w48": partial(build_tokenpose, "w48"),
+    "distilpose-xs": partial(build_distilpose, "xs"),
+    "distilpose-s": partial(build_distilpose, "s"),
+    "distilpose-l": partial(build_distilpose, "l"),
 }
 """Pose estimators: name -> a function of `input_size` and `keypoints`, how many points, that builds an untrained one.
 

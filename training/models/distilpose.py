@@ -87,11 +87,13 @@ class DistilPose(nn.Module):
 
 
 SCALES = {
+    "xs": Scale(stages=1, encoding=Encoding(width=96, layers=4, heads=4), stem=16),
     "s": Scale(stages=1),
     "l": Scale(stages=3),
 }
+"""All but `xs` are published; that one has tokens like the teacher of that size."""
 
 
 def build_distilpose(size: str, *, input_size: Size = SIZE_256x192, keypoints: int = 17) -> DistilPose:
-    """A fresh DistilPose: s on stemnet or l on three stages of HRNet-W48."""
+    """A fresh DistilPose: xs and s on stemnet, l on three stages of HRNet-W48."""
     return DistilPose(scale_of(SCALES, size, keypoints), input_size)

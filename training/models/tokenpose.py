@@ -96,13 +96,15 @@ def cells_of(input_size: Size) -> tuple[int, int]:
 
 
 SCALES = {
+    "xs": Scale(stages=1, encoding=Encoding(width=96, layers=6, heads=4), stem=32),
     "s": Scale(stages=1),
     "w48": Scale(stages=4),
 }
+"""All but `xs` are published; that one is for crops of 128 x 96 and two processor cores."""
 
 
 def build_tokenpose(size: str, *, input_size: Size = SIZE_256x192, keypoints: int = 17) -> TokenPose:
-    """A fresh TokenPose: s on stemnet or w48 on all of HRNet-W48."""
+    """A fresh TokenPose: xs and s on stemnet, w48 on all of HRNet-W48."""
     return TokenPose(scale_of(SCALES, size, keypoints), input_size)
 
 

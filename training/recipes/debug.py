@@ -30,6 +30,8 @@ class Miniature(NamedTuple):
 
 MINIATURES = {
     "rtmpose": Miniature("rtmpose-t", "rtmpose-s"),
+    "tokenpose": Miniature("tokenpose-xs", "tokenpose-xs"),
+    "distilpose": Miniature("distilpose-xs", "distilpose-xs"),
     "yolox": Miniature("yolox-nano-person", "yolox-nano"),
 }
 """By what a network's name begins with."""
