@@ -55,7 +55,7 @@ class Attention(nn.Module):
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Queries, keys and values stand in this order in `qkv`, each with its heads side by side."""
-        q_BATE, k_BATE, v_BATE = self.qkv(x_BTD).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q_BATE, k_BATE, v_BATE = self.qkv(x_BTD).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
         attended_BATE = functional.scaled_dot_product_attention(q_BATE, k_BATE, v_BATE)
         out_BTD: Tensor = self.out(attended_BATE.transpose(1, 2).flatten(2))
         return out_BTD
@@ -87,6 +87,7 @@ class TokenEncoder(nn.Module):
         encoding: how many tokens there are and how wide they are.
 
     Attributes:
+        counts: keypoint tokens and visual tokens.
         position_LD: where each patch is, see `sine_table`; added to the visual tokens before every layer, so that it
             adds up. Keypoint tokens are nowhere. Learns nothing, and is not stored.
 
@@ -103,6 +104,7 @@ class TokenEncoder(nn.Module):
             raise InvalidInput(f"{cells} cells (height, width) cannot be cut into patches of {PATCH}", field="cells")
         if encoding.width % encoding.heads or encoding.width % 4:
             raise InvalidInput(f"{encoding.width} is not a multiple of 4 and of {encoding.heads} heads", field="width")
+        self.counts = [encoding.keypoints, rows * columns]
         self.keypoint_token = nn.Parameter(torch.zeros(1, encoding.keypoints, encoding.width))
         self.patch_to_token = nn.Linear(channels * math.prod(PATCH), encoding.width)
         self.layers = nn.ModuleList(Layer(encoding.width, encoding.heads) for _ in range(encoding.layers))
@@ -110,11 +112,11 @@ class TokenEncoder(nn.Module):
 
     def forward(self, feature_BCHW: Tensor) -> Tokens:
         """The tokens of the last layer; there is no norm after it."""
-        keypoint_BKD = self.keypoint_token.expand(len(feature_BCHW), -1, -1)
+        keypoint_BKD = self.keypoint_token.expand(feature_BCHW.shape[0], -1, -1)
         visual_BLD = self.patch_to_token(cut_patches(feature_BCHW))
         for layer in self.layers:
             x_BTD = layer(torch.cat((keypoint_BKD, visual_BLD + self.position_LD), dim=1))
-            keypoint_BKD, visual_BLD = x_BTD.split([self.keypoint_token.shape[1], len(self.position_LD)], dim=1)
+            keypoint_BKD, visual_BLD = x_BTD.split(self.counts, dim=1)
         return Tokens(keypoint_BKD, visual_BLD)
 
 
