@@ -246,8 +246,7 @@ def test_one_batch_is_learnt(name: str, tmp_path: Path) -> None:
 
         def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
             del epoch
-            make = tiny.make_scenes if name in tiny.SCENE_METHODS else tiny.make_batch
-            yield from (make() for _ in range(start, self.steps_per_epoch))
+            yield from (tiny.one_batch(name) for _ in range(start, self.steps_per_epoch))
 
     recipe = tiny.make_recipe(optimisation=Optimisation(learning_rate=2e-3, warm_up_steps=5))
     run = tiny.make_run(tmp_path, recipe=recipe, batches=SameSource(), save_every=100)

@@ -30,6 +30,7 @@ class Miniature(NamedTuple):
 
 MINIATURES = {
     "rtmpose": Miniature("rtmpose-t", "rtmpose-s"),
+    "hourglass": Miniature("hourglass-2x16", "hourglass-2x32", Size(width=64, height=64)),
     "yolox": Miniature("yolox-nano-person", "yolox-nano"),
 }
 """By what a network's name begins with."""
