@@ -18,12 +18,6 @@ error of this keypoint over the batch (`reference`), as in the released code, wh
 that nobody labelled counts as long as other people of the batch show it. In a batch of one they are the same."""
 
 
-def heatmap_loss(heatmap_BKHW: Tensor, target_BKHW: Tensor, weight_BK: Tensor) -> Tensor:
-    """Mean squared difference of weighted maps: what the teachers learn."""
-    weight_BK11 = weight_BK[..., None, None]
-    return functional.mse_loss(weight_BK11 * heatmap_BKHW.float(), weight_BK11 * target_BKHW)
-
-
 def coordinate_loss(mu_BK2: Tensor, target_BK2: Tensor, weight_BK: Tensor) -> Tensor:
     """Half the mean squared distance of weighted fractions: `L_reg`.
 

@@ -6,13 +6,15 @@ import pytest
 import torch
 from torch.autograd import backward
 
+from pose_core.codecs import Heatmap
 from pose_core.errors import InvalidInput, UnknownChoice
 from pose_core.types import Size
 from tests.training import tiny
-from training.contracts import Progress
+from training.contracts import PoseBatch, Progress
 from training.losses_distilpose import coordinate_loss
 from training.methods.distilpose import Distilpose
 from training.methods.regression import Regression
+from training.methods.supervised_heatmaps import SupervisedHeatmaps
 from training.models.distilpose import SCORE, DistilPose
 from training.models.tokenpose import TokenPose
 
@@ -26,6 +28,10 @@ WEIGHTS = {
 """Loss -> option."""
 
 
+def make_batch() -> PoseBatch:
+    return tiny.make_points().prepared(torch.contiguous_format)
+
+
 def build(**options: Any) -> Distilpose:
     return Distilpose(tiny.build_distilpose(), tiny.build_tokenpose(), **options)
 
@@ -35,22 +41,22 @@ def without(*losses: str) -> dict[str, Any]:
 
 
 def test_losses_are_those_of_the_paper() -> None:
-    result = build()(tiny.make_points(), START)
+    result = build()(make_batch(), START)
     assert list(result.losses) == ["coordinate", *WEIGHTS]
     assert list(result.metrics) == ["accuracy"]
 
 
 def test_weights_are_factors() -> None:
     published = {"keypoint_token": 5e-4, "visual_token": 5e-4, "simulated_heatmap": 1.0, "confidence": 1e-2}
-    plain = build().eval()(tiny.make_points(), START).losses
+    plain = build().eval()(make_batch(), START).losses
     heavy = build(**{WEIGHTS[loss]: 10 * weight for loss, weight in published.items()}).eval()
-    for loss, value in heavy(tiny.make_points(), START).losses.items():
+    for loss, value in heavy(make_batch(), START).losses.items():
         torch.testing.assert_close(value, (10 if loss in WEIGHTS else 1) * plain[loss])
 
 
 @pytest.mark.parametrize("loss", WEIGHTS)
 def test_a_loss_without_weight_is_left_out(loss: str) -> None:
-    assert list(build(**without(loss))(tiny.make_points(), START).losses) == [
+    assert list(build(**without(loss))(make_batch(), START).losses) == [
         "coordinate",
         *(name for name in WEIGHTS if name != loss),
     ]
@@ -63,7 +69,7 @@ def test_both_maskings_are_choices() -> None:
         method = build(masking=masking).train()
         torch.manual_seed(0)
         torch.nn.init.normal_(method.student.head.mlp.get_parameter("1.weight"))
-        found.append(method(tiny.make_points(), START).losses["simulated_heatmap"].item())
+        found.append(method(make_batch(), START).losses["simulated_heatmap"].item())
     assert found[0] != pytest.approx(found[1], rel=1e-3)
     with pytest.raises(UnknownChoice, match="masking: unknown value 'none'; valid: reference, intended"):
         build(masking="none")
@@ -72,7 +78,7 @@ def test_both_maskings_are_choices() -> None:
 def test_the_teacher_stays_as_it_is() -> None:
     method = build().train()
     before = {name: tensor.clone() for name, tensor in method.teacher.state_dict().items()}
-    losses = method(tiny.make_points(), START).losses
+    losses = method(make_batch(), START).losses
     backward(torch.stack(list(losses.values())).sum())
     assert method.student.training
     assert not any(part.training for part in method.teacher.modules())
@@ -80,9 +86,22 @@ def test_the_teacher_stays_as_it_is() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in method.teacher.state_dict().items())
 
 
+def test_a_teacher_learns_maps_from_labels() -> None:
+    """The loss of DistilPose's code is the mean square, twice that of FPD's."""
+    network = tiny.build_tokenpose()
+    codec = Heatmap(map_size=Size(tiny.TOKEN_CELLS[1], tiny.TOKEN_CELLS[0]), refine="dark")
+    batch = tiny.make_batch(size=tiny.TOKEN_SIZE, codec=codec).prepared(torch.contiguous_format)
+    result = SupervisedHeatmaps(network, weight=2.0).eval()(batch, START)
+    (maps,) = network(batch.image_B3HW)
+    weight = batch.weight_BK[..., None, None]
+    torch.testing.assert_close(result.losses["ground_truth"], (weight * (maps - batch.targets[0])).square().mean())
+    with pytest.raises(InvalidInput, match="student: a network that answers heatmaps is needed"):
+        SupervisedHeatmaps(tiny.build_distilpose())  # type: ignore[arg-type]
+
+
 def test_labels_alone_are_one_loss() -> None:
     method = Regression(tiny.build_distilpose()).eval()
-    batch = tiny.make_points()
+    batch = make_batch()
     result = method(batch, START)
     fractions, _ = method.student(batch.image_B3HW)
     assert list(result.losses) == ["coordinate"]
@@ -102,12 +121,12 @@ def test_labels_alone_are_one_loss() -> None:
     ],
 )
 def test_scores_that_nothing_teaches_are_one(method: Distilpose | Regression, taught: bool) -> None:  # noqa: FBT001
-    losses = method.train()(tiny.make_points(), START).losses
+    losses = method.train()(make_batch(), START).losses
     backward(torch.stack(list(losses.values())).sum())
     gradient = method.student.head.mlp.get_parameter("1.weight").grad
     assert gradient is not None
     assert bool(gradient[SCORE].any()) == taught
-    _, scores = method.student.eval()(tiny.make_points().image_B3HW)
+    _, scores = method.student.eval()(make_batch().image_B3HW)
     assert torch.equal(scores, torch.ones_like(scores)) != taught
 
 

@@ -58,7 +58,7 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_stopping_and_continuing_anywhere_changes_nothing(name: str, tmp_path: Path) -> None:
-    batches = tiny.MethodSource(name)
+    batches = tiny.source_of(name)
     whole = train(tiny.make_run(tmp_path / "whole", batches=batches), tiny.build_method(name))
     checkpoint = None
     for stop in (1, 7, 15):
@@ -241,7 +241,6 @@ def test_half_precision_and_plain_memory_train_too(tmp_path: Path) -> None:
 
 LEARNT = {
     "dwpose-stage2": "logit",
-    "heatmap": "heatmap",
     "regression": "coordinate",
     "distilpose": "coordinate",
     "yolox": "objectness",
@@ -258,7 +257,7 @@ def test_one_batch_is_learnt(name: str, tmp_path: Path) -> None:
 
         def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
             del epoch
-            yield from (tiny.make_samples(name) for _ in range(start, self.steps_per_epoch))
+            yield from (tiny.one_batch(name) for _ in range(start, self.steps_per_epoch))
 
     recipe = tiny.make_recipe(optimisation=Optimisation(learning_rate=2e-3, warm_up_steps=5))
     run = tiny.make_run(tmp_path, recipe=recipe, batches=SameSource(), save_every=100)

@@ -23,6 +23,7 @@ from training.losses_distilpose import (
     simulated_heatmap_loss,
     token_loss,
 )
+from training.losses_heatmap import heatmap_loss
 
 ROWS, COLUMNS = 16, 12
 
@@ -77,6 +78,13 @@ def test_simulated_maps_and_intended_masking_are_the_recorded_ones(recorded: dic
     torch.testing.assert_close(in_reach(mu, sigma, 64, 48) * weight, recorded["sigma_target_weight"])
     loss = simulated_heatmap_loss(mu, sigma, recorded["teacher"]["pred"], weight, "intended")
     assert loss.item() == pytest.approx(recorded["SH_intended_masking"].item(), rel=3e-7)
+
+
+@pytest.mark.shared
+def test_the_teacher_s_loss_is_the_reference_s(shared: Path) -> None:
+    file = torch.load(shared / "oracles" / "fpd_distilpose" / "distil_targets.pt", weights_only=True)["teacher_mse"]
+    loss = 2 * heatmap_loss(file["pred"], file["target"], file["weight"][..., 0])
+    assert loss.item() == pytest.approx(file["loss"].item(), rel=3e-7)
 
 
 def points(*rows: tuple[float, float]) -> Tensor:

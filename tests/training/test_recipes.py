@@ -29,7 +29,7 @@ from training.step import take_step
 
 HERE = World(0, 1, torch.device("cpu"))
 PUBLISHED = [name for name in RECIPES if name.startswith(("rtmpose-", "dwpose-"))]
-LABELS_ALONE = {"supervised", "heatmap", "regression"}
+LABELS_ALONE = {"supervised", "supervised-heatmaps", "regression"}
 
 
 DEBUG_RUNS = {replace(debug_of(build()), name="debug"): name for name, build in RECIPES.items()}

@@ -1,6 +1,6 @@
 """Small networks and batches, for tests of everything around them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,12 @@ import torch
 
 from pose_core.codecs import Codec, Heatmap, Regression, SimCC
 from pose_core.types import Size
-from training.contracts import Batch, DetectionBatch, Method, PoseBatch
+from training.contracts import BatchSource, DetectionBatch, Method, PoseBatch
 from training.distributed import World
 from training.methods import METHODS
+from training.models import hourglass
 from training.models.distilpose import DistilPose
+from training.models.hourglass import StackedHourglass
 from training.models.rtmpose import RtmPose, Scale
 from training.models.token_encoder import Encoding
 from training.models.tokenpose import Scale as TokenScale
@@ -23,19 +25,22 @@ from training.run import Run, Settings
 
 SIZE = Size(width=32, height=64)
 SCENE_SIZE = Size(width=64, height=64)
+SQUARE = Size(width=64, height=64)
 POINTS = 3
 SCENE_METHODS = ("yolox", "blockwise")
 """Methods that look at whole pictures."""
 
+HEATMAP_METHODS = ("supervised-heatmaps", "fpd")
+"""Methods whose networks answer heatmaps."""
+
+POINT_METHODS = ("regression", "distilpose")
+"""Methods whose networks answer points."""
+
 TOKEN_SIZE = Size(width=48, height=64)
 TOKEN_CELLS = (16, 12)
 TOKEN_SCALE = TokenScale(stages=1, encoding=Encoding(width=16, layers=2, heads=2, keypoints=POINTS), stem=8)
-TOKEN_CODECS: Mapping[str, Codec] = {
-    "heatmap": Heatmap(map_size=Size(12, 16), sigma=2.0, refine="dark"),
-    "regression": Regression(),
-    "distilpose": Regression(),
-}
-"""Methods of TokenPose and DistilPose, and what their labels are."""
+
+MAPS = Heatmap(map_size=Size(16, 16), sigma=1.0)
 
 SCALE, WIDE = Scale(deepen=0.1, widen=0.0625), Scale(deepen=0.1, widen=0.125)
 
@@ -68,7 +73,13 @@ def build_tokenpose(seed: int = 1) -> TokenPose:
     return TokenPose(TOKEN_SCALE, TOKEN_SIZE)
 
 
-def make_batch(samples: int = 4, seed: int = 0, codec: Codec = SimCC(), size: Size = SIZE) -> PoseBatch:  # noqa: B008 - frozen
+def build_hourglass(seed: int = 0, stacks: int = 2, channels: int = 16) -> StackedHourglass:
+    """A hourglass for crops of 64 x 64."""
+    torch.manual_seed(seed)
+    return hourglass.build_hourglass(stacks, channels, input_size=SQUARE, keypoints=POINTS)
+
+
+def make_batch(samples: int = 4, seed: int = 0, size: Size = SIZE, codec: Codec = SimCC()) -> PoseBatch:  # noqa: B008 - it is frozen
     """Noise with labels; the first point of the first sample is unknown."""
     generator = torch.Generator().manual_seed(seed)
     image = torch.randint(0, 256, (samples, 3, size.height, size.width), generator=generator, dtype=torch.uint8)
@@ -87,17 +98,13 @@ def make_batch(samples: int = 4, seed: int = 0, codec: Codec = SimCC(), size: Si
 
 
 def make_points(samples: int = 4, seed: int = 0) -> PoseBatch:
-    """The same for DistilPose, with its pixels as networks take them."""
-    return make_batch(samples, seed, Regression(), TOKEN_SIZE).prepared(torch.contiguous_format)
+    """The same of crops of 64 x 48 with fractions."""
+    return make_batch(samples, seed, TOKEN_SIZE, Regression())
 
 
-def make_samples(name: str, samples: int = 4, seed: int = 0) -> Batch:
-    """What a method learns from."""
-    if name in SCENE_METHODS:
-        return make_scenes(samples, seed)
-    if name in TOKEN_CODECS:
-        return make_batch(samples, seed, TOKEN_CODECS[name], TOKEN_SIZE)
-    return make_batch(samples, seed)
+def make_maps(samples: int = 4, seed: int = 0) -> PoseBatch:
+    """The same of crops of 64 x 64 with heatmaps."""
+    return make_batch(samples, seed, SQUARE, MAPS)
 
 
 def build_detector(seed: int = 0, classes: int = 1) -> YoloX:
@@ -121,17 +128,22 @@ def make_scenes(samples: int = 4, seed: int = 0) -> DetectionBatch:
     return DetectionBatch(image, box * (weight > 0)[..., None], weight, region, torch.arange(samples) + 100 * seed)
 
 
+Make = Callable[[int, int], PoseBatch]
+"""Number of samples and seed to a batch."""
+
+
 class TinySource:
     """Batches that follow from epoch and step, of which each process takes its rows."""
 
-    def __init__(self, steps: int = 5, samples: int = 4, rank: int = 0, size: int = 1) -> None:
+    def __init__(self, steps: int = 5, samples: int = 4, rank: int = 0, size: int = 1, make: Make = make_batch) -> None:
         self.steps_per_epoch = steps
         self.samples, self.rows = samples, slice(rank, None, size)
+        self.make = make
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[PoseBatch]:
         """Different noise in each step of each epoch."""
         for step in range(start, self.steps_per_epoch):
-            whole = make_batch(self.samples, 1 + epoch * self.steps_per_epoch + step)
+            whole = self.make(self.samples, 1 + epoch * self.steps_per_epoch + step)
             yield PoseBatch(
                 image_B3HW=whole.image_B3HW[self.rows],
                 targets=tuple(target[self.rows] for target in whole.targets),
@@ -142,25 +154,45 @@ class TinySource:
             )
 
 
-class MethodSource:
-    """The same of `make_samples`."""
+class SceneSource:
+    """The same of `make_scenes`."""
 
-    def __init__(self, name: str, steps: int = 5, samples: int = 4) -> None:
-        self.steps_per_epoch, self.name, self.samples = steps, name, samples
+    def __init__(self, steps: int = 5, samples: int = 4) -> None:
+        self.steps_per_epoch, self.samples = steps, samples
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[DetectionBatch]:
         """Different noise in each step of each epoch."""
         for step in range(start, self.steps_per_epoch):
-            yield make_samples(self.name, self.samples, 1 + epoch * self.steps_per_epoch + step)
+            yield make_scenes(self.samples, 1 + epoch * self.steps_per_epoch + step)
+
+
+def source_of(name: str) -> BatchSource:
+    """Batches that a method can learn from."""
+    return SceneSource() if name in SCENE_METHODS else TinySource(make=maker_of(name))
+
+
+def one_batch(name: str) -> PoseBatch | DetectionBatch:
+    """A batch that a method can learn from."""
+    return make_scenes() if name in SCENE_METHODS else maker_of(name)(4, 0)
+
+
+def maker_of(name: str) -> Make:
+    """Of the batches that a method of pose estimators can learn from."""
+    if name in HEATMAP_METHODS:
+        return make_maps
+    return make_points if name in POINT_METHODS else make_batch
 
 
 def build_method(name: str, *, student: RtmPose | None = None, **options: Any) -> Method:
     """A method of `training.methods.METHODS` with networks of its own, and a fresh student if none is given."""
+    if name == "fpd":
+        return METHODS[name](build_hourglass(), build_hourglass(1, channels=32), **options)
+    if name in HEATMAP_METHODS:
+        return METHODS[name](build_hourglass(), None, **options)
     if name in SCENE_METHODS:
         return METHODS[name](build_detector(), build_detector(1, classes=2), **options)
-    if name in TOKEN_CODECS:
-        network = build_tokenpose(0) if name == "heatmap" else build_distilpose()
-        return METHODS[name](network, build_tokenpose() if name == "distilpose" else None, **options)
+    if name in POINT_METHODS:
+        return METHODS[name](build_distilpose(), build_tokenpose() if name == "distilpose" else None, **options)
     teachers: dict[str, Callable[[], RtmPose | YoloX | None]] = {
         "mimic": lambda: build_yolox("nano", input_size=SIZE),
         "supervised": lambda: None,

@@ -6,11 +6,12 @@ from functools import partial
 from pose_core.errors import UnknownChoice
 from pose_core.types import Size
 from training.models.distilpose import DistilPose, build_distilpose
+from training.models.hourglass import StackedHourglass, build_hourglass
 from training.models.rtmpose import RtmPose, build_rtmpose
 from training.models.tokenpose import TokenPose, build_tokenpose
 from training.models.yolox import YoloX, build_yolox
 
-Network = RtmPose | TokenPose | DistilPose | YoloX
+Network = RtmPose | StackedHourglass | TokenPose | DistilPose | YoloX
 
 ESTIMATORS: dict[str, Callable[..., Network]] = {
     "rtmpose-t": partial(build_rtmpose, "t"),
@@ -18,6 +19,17 @@ ESTIMATORS: dict[str, Callable[..., Network]] = {
     "rtmpose-m": partial(build_rtmpose, "m"),
     "rtmpose-l": partial(build_rtmpose, "l"),
     "rtmpose-x": partial(build_rtmpose, "x"),
+    "hourglass-8x256": partial(build_hourglass, 8, 256),
+    "hourglass-4x256": partial(build_hourglass, 4, 256),
+    "hourglass-8x128": partial(build_hourglass, 8, 128),
+    "hourglass-4x128": partial(build_hourglass, 4, 128),
+    "hourglass-2x128": partial(build_hourglass, 2, 128),
+    "hourglass-4x64": partial(build_hourglass, 4, 64),
+    "hourglass-2x64": partial(build_hourglass, 2, 64),
+    "hourglass-2x32": partial(build_hourglass, 2, 32),
+    "hourglass-2x16": partial(build_hourglass, 2, 16),
+    "hourglass-8x256-original": partial(build_hourglass, 8, 256, stem="original"),
+    "hourglass-4x128-original": partial(build_hourglass, 4, 128, stem="original"),
     "tokenpose-xs": partial(build_tokenpose, "xs"),
     "tokenpose-s": partial(build_tokenpose, "s"),
     "tokenpose-w48": partial(build_tokenpose, "w48"),

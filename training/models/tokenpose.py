@@ -78,6 +78,10 @@ class TokenPose(nn.Module):
         """RGB crop, normalised with the numbers of ImageNet -> (maps (B, K, H / 4, W / 4),)."""
         return (self.forward_with_tokens(image_B3HW)[0],)
 
+    def forward_stacks(self, image_B3HW: Tensor) -> list[Tensor]:
+        """The maps that training compares with the labels, of which there is one set only."""
+        return [self.forward_with_tokens(image_B3HW)[0]]
+
     def forward_with_tokens(self, image_B3HW: Tensor) -> tuple[Tensor, Tokens]:
         """The maps, and the tokens that a student may copy."""
         heatmap_BKHW, tokens = self.head(self.backbone(image_B3HW))

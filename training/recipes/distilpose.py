@@ -46,7 +46,7 @@ OPTIMISATION = Optimisation(
 MAPS = Heatmap(map_size=Size(48, 64), sigma=2.0, refine="dark")
 """Of the teachers: peaks where the labels are and not in the middle of a cell."""
 
-HEATMAP = MethodRecipe(name="heatmap")
+HEATMAPS = MethodRecipe(name="supervised-heatmaps", options=(("weight", 2.0),))
 ALONE = MethodRecipe(name="regression")
 TEACHER = Network(model="tokenpose-w48", weights="runs/tokenpose-w48")
 
@@ -56,7 +56,7 @@ def tokenpose_s() -> Recipe:
 
     Published: 72.5 AP. `python -m training run tokenpose-s`; hours not measured here.
     """
-    return published("tokenpose-s", Network(model="tokenpose-s"), HEATMAP, MAPS, batch_size=512)
+    return published("tokenpose-s", Network(model="tokenpose-s"), HEATMAPS, MAPS, batch_size=512)
 
 
 def tokenpose_w48() -> Recipe:
@@ -66,7 +66,7 @@ def tokenpose_w48() -> Recipe:
     here.
     """
     student = Network(model="tokenpose-w48", weights=IMAGENET, load="imagenet")
-    recipe = published("tokenpose-w48", student, HEATMAP, MAPS, batch_size=512)
+    recipe = published("tokenpose-w48", student, HEATMAPS, MAPS, batch_size=512)
     return replace(recipe, data=coco(W48_AUGMENTATION))
 
 
@@ -154,7 +154,7 @@ def people_teacher() -> Recipe:
     No published number. `python -m training run people-tokenpose --data FOLDER`; hours are in `docs/results.md`.
     """
     maps = replace(MAPS, map_size=Size(HALF_SIZE.width // 4, HALF_SIZE.height // 4))
-    return small("people-tokenpose", Network(model=PEOPLE_TEACHER.model), HEATMAP, maps, epochs=2 * PEOPLE_EPOCHS)
+    return small("people-tokenpose", Network(model=PEOPLE_TEACHER.model), HEATMAPS, maps, epochs=2 * PEOPLE_EPOCHS)
 
 
 def people_alone() -> Recipe:
