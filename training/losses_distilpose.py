@@ -39,8 +39,8 @@ def confidence_loss(score_BK1: Tensor, mu_BK2: Tensor, heatmap_BKHW: Tensor, wei
     Only the score learns. The point is rounded to a cell such that the last cells belong to the far edges of the crop.
     """
     height, width = heatmap_BKHW.shape[2:]
-    last_2 = mu_BK2.new_tensor([width - 1, height - 1])
-    x_BK, y_BK = (mu_BK2.detach().float() * last_2).round().long().unbind(dim=2)
+    mu_BK2 = mu_BK2.detach().float()
+    x_BK, y_BK = (mu_BK2 * mu_BK2.new_tensor([width - 1, height - 1])).round().long().unbind(dim=2)
     cell_BK1 = (y_BK * width + x_BK)[..., None]
     height_BK = heatmap_BKHW.detach().float().flatten(2).gather(2, cell_BK1)[..., 0]
     return (weight_BK * (score_BK1[..., 0].float() - height_BK)).abs().mean()

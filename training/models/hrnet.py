@@ -136,6 +136,7 @@ class HrNet(nn.Module):
 
     Attributes:
         channels: of the map that leaves: `width`, or four times `stem` after the first stage.
+        later_stages: the numbers of the stages after the first.
 
     Raises:
         InvalidInput: there is no such number of stages.
@@ -149,9 +150,9 @@ class HrNet(nn.Module):
         self.conv2, self.bn2 = conv_norm(stem, stem, 3, stride=2)
         outer = EXPANSION * stem
         self.layer1 = nn.Sequential(Bottleneck(stem, stem), *(Bottleneck(outer, stem) for _ in range(BLOCKS - 1)))
-        self.numbers = range(2, stages + 1)
+        self.later_stages = range(2, stages + 1)
         before = [outer]
-        for number, modules in zip(self.numbers, MODULES, strict=False):
+        for number, modules in zip(self.later_stages, MODULES, strict=False):
             widths = [width * 2**branch for branch in range(number)]
             self.add_module(f"transition{number - 1}", build_transition(before, widths))
             self.add_module(f"stage{number}", build_stage(widths, modules, 1 if number == stages else number))
@@ -164,7 +165,7 @@ class HrNet(nn.Module):
         x_BCHW = functional.relu(self.bn1(self.conv1(image_B3HW)))
         x_BCHW = functional.relu(self.bn2(self.conv2(x_BCHW)))
         maps: list[Tensor] = [self.layer1(x_BCHW)]
-        for number in self.numbers:
+        for number in self.later_stages:
             transition, stage = getattr(self, f"transition{number - 1}"), getattr(self, f"stage{number}")
             sources = [*maps, maps[-1]][: len(transition)]
             maps = stage([step(map_BCHW) for step, map_BCHW in zip(transition, sources, strict=True)])
