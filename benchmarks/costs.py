@@ -6,8 +6,8 @@ The networks are the students of recipes, with random weights: what a network ta
 learnt. Each is exported with the spec of its recipe, loaded by its path like a server does, and asked for the one
 person in a photo of 1024 x 1024 pixels; crop and decoding are part of the time. The networks take turns, so that
 whatever else the machine does meets all alike. Multiply-adds are those of convolutions, layers and attention for one
-crop. A second table sets the ratios of teachers and students beside those that the papers claim, for which multiply-adds
-are counted like there, without the products of tokens with tokens.
+crop. A second table sets the ratios of teachers and students beside those that the papers claim, for which they are
+counted like there, without the products of tokens with tokens.
 """
 
 import argparse
