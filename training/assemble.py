@@ -25,7 +25,14 @@ from training.tasks import TASKS
 from training.upstream import Kind, load_upstream, read_checkpoint, require_match, select_weights
 from training.yolox_onnx import load_yolox_onnx
 
-LOADS: Final[Mapping[str, Kind | None]] = {"all": None, "backbone": "backbone", "stage1": "stage1", "stage2": "stage2"}
+LOADS: Final[Mapping[str, Kind | None]] = {
+    "all": None,
+    "backbone": "backbone",
+    "stage1": "stage1",
+    "stage2": "stage2",
+    "stages": "stages",
+    "imagenet": "imagenet",
+}
 """What a recipe wants of a checkpoint -> its kind for `training.upstream`, None for what its keys say."""
 
 

@@ -130,15 +130,16 @@ class Network:
         model: a name in `training.models.MODELS`.
         weights: checkpoint to start from, None for a fresh network.
         load: `all` of it, only the `backbone` with a fresh head, all of it `resized` from another size of crop (see
-            `training.models.resize`), or the student in a raw checkpoint of the published distiller, of its first stage
-            (`stage1`) or its second (`stage2`).
+            `training.models.resize`), the student in a raw checkpoint of the published distiller, of its first stage
+            (`stage1`) or its second (`stage2`), or the backbone of a pose estimator with more `stages` of HRNet or of
+            an HRNet that was trained on `imagenet`.
         input_size: of a teacher that sees smaller crops than its student; None for the recipe's.
         frozen_stages: parts of a pose estimator's backbone that learn nothing: 1 is the stem, 2 the first stage, too.
     """
 
     model: str
     weights: str | None = None
-    load: Literal["all", "backbone", "resized", "stage1", "stage2"] = "all"
+    load: Literal["all", "backbone", "resized", "stage1", "stage2", "stages", "imagenet"] = "all"
     input_size: Size | None = None
     frozen_stages: int = 0
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from pose_core.codecs import Heatmap, Regression, SimCC
+from pose_core.codecs import CODECS, Codec, Heatmap, Regression, SimCC
 from pose_core.errors import InvalidInput, ModelError, UnknownChoice
 from pose_core.estimators import EstimatorSpec, load_estimator
 from pose_core.schemes import SCHEMES
@@ -19,7 +19,7 @@ from tests import tiny_onnx
 from tests.training.annotated import make_content, make_truth, write_photos
 from training.evals.ground_truth import read_ground_truth
 from training.evals.networks import EvalNetwork, evaluating, onnx_network, run_torch, torch_network
-from training.evals.predict import ahead, chunks, predict, read_photo, run_flipped, unmirror
+from training.evals.predict import UNMIRROR, ahead, chunks, predict, read_photo, run_flipped, unmirror
 from training.evals.records import Floats, Predictions
 from training.evals.views import PhotoBoxes, Views, annotated_boxes, detected_boxes
 from training.export import export_onnx
@@ -122,8 +122,26 @@ def test_unmirroring_swaps_sides_and_reverses_x_only() -> None:
     assert middles[0, 5].tolist() == [[38, 37, 36], [41, 40, 39]]
     (moved,) = unmirror([said], Heatmap(), coco)
     assert moved[0, 5].tolist() == [[38, 38, 37], [41, 41, 40]], "one cell to the right, the first column stays"
-    with pytest.raises(InvalidInput, match="flip: no flip test for Regression"):
-        unmirror([x_bins, y_bins], Regression(), order)
+    with pytest.raises(InvalidInput, match="flip: no flip test for object"):
+        unmirror([x_bins, y_bins], cast("Codec", object()), order)
+
+
+@pytest.mark.parametrize("codec", CODECS.values())
+def test_every_codec_can_be_mirrored(codec: type[Codec]) -> None:
+    assert codec in UNMIRROR
+
+
+def test_unmirroring_points_swaps_their_scores_or_not() -> None:
+    fractions = np.linspace(0, 1, 34, dtype=np.float32).reshape(1, 17, 2)
+    scores = np.arange(17, dtype=np.float32).reshape(1, 17, 1)
+    coco = SCHEMES["coco"].flip_order
+    intended, reference = (
+        unmirror([fractions, scores], Regression(mirrored_scores=which), coco) for which in ("intended", "reference")
+    )
+    for found in (intended[0], reference[0]):
+        np.testing.assert_allclose(found[0, 5], [1 - fractions[0, 6, 0], fractions[0, 6, 1]])
+    assert (intended[1][0, 5], intended[1][0, 6]) == (6, 5), "the left shoulder's score is the right one's"
+    assert (reference[1][0, 5], reference[1][0, 6]) == (5, 6)
 
 
 def test_seventeen_points_leave_the_others_unknown(views: Views, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_networks_that_cannot_be_compared_are_refused() -> None:
     student = tiny.build_hourglass()
     with pytest.raises(InvalidInput, match="teacher: a stacked hourglass is needed"):
         Fpd(student, None)
-    with pytest.raises(InvalidInput, match="student: a stacked hourglass is needed"):
+    with pytest.raises(InvalidInput, match="student: a network that answers heatmaps is needed"):
         SupervisedHeatmaps(tiny.build_student())  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="teacher: supervised training has no teacher"):
         SupervisedHeatmaps(student, student)

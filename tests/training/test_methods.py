@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,11 @@ BUILDERS: dict[str, Callable[..., Method]] = {
     "dwpose-stage2": lambda **options: DwposeStage2(
         tiny.build_student(), tiny.build_teacher(scale=tiny.SCALE), **options
     ),
-    "supervised-heatmaps": lambda: tiny.build_method("supervised-heatmaps"),
-    "fpd": lambda **options: tiny.build_method("fpd", **options),
     "yolox": lambda **options: tiny.build_method("yolox", teacher_least=0.0, **options),
-    "blockwise": lambda: tiny.build_method("blockwise"),
+    **{
+        name: partial(tiny.build_method, name)
+        for name in ("supervised-heatmaps", "fpd", "regression", "distilpose", "blockwise")
+    },
 }
 
 

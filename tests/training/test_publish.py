@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pose_core.codecs import SimCC
+from pose_core.codecs import Regression, SimCC
 from pose_core.errors import InvalidInput, ModelError, UnknownChoice
 from pose_core.estimators import EstimatorSpec
 from pose_core.session import open_session
@@ -65,6 +65,8 @@ def test_what_a_published_file_is_says_its_user(weights: Path, tmp_path: Path) -
     assert (about.model, about.input_size, about.codec) == ("rtmpose-l", Size(288, 384), SimCC(sigma=(6.0, 6.93)))
     assert (about.recipe, about.task) == ("dw-l", "pose")
     assert Known("rtmpose-t").describe(bare).input_size == parse_size(DEFAULT_SIZE) == Size(192, 256)
+    student = Known("distilpose-s").describe(bare)
+    assert (student.codec, student.scheme, student.input_size) == (Regression(), "coco", Size(192, 256))
     assert describe(bare, "yolox-nano", EstimatorSpec(input_size=SMALL)).task == "detection"
     assert Known().describe(weights).input_size == SMALL
     with pytest.raises(

@@ -7,14 +7,18 @@ from typing import Any
 
 import torch
 
-from pose_core.codecs import Codec, Heatmap, SimCC
+from pose_core.codecs import Codec, Heatmap, Regression, SimCC
 from pose_core.types import Size
 from training.contracts import BatchSource, DetectionBatch, Method, PoseBatch
 from training.distributed import World
 from training.methods import METHODS
 from training.models import hourglass
+from training.models.distilpose import DistilPose
 from training.models.hourglass import StackedHourglass
 from training.models.rtmpose import RtmPose, Scale
+from training.models.token_encoder import Encoding
+from training.models.tokenpose import Scale as TokenScale
+from training.models.tokenpose import TokenPose
 from training.models.yolox import YoloX, build_yolox
 from training.recipe import Data, MethodRecipe, Network, Optimisation, Recipe, Source
 from training.run import Run, Settings
@@ -28,6 +32,13 @@ SCENE_METHODS = ("yolox", "blockwise")
 
 HEATMAP_METHODS = ("supervised-heatmaps", "fpd")
 """Methods whose networks answer heatmaps."""
+
+POINT_METHODS = ("regression", "distilpose")
+"""Methods whose networks answer points."""
+
+TOKEN_SIZE = Size(width=48, height=64)
+TOKEN_CELLS = (16, 12)
+TOKEN_SCALE = TokenScale(stages=1, encoding=Encoding(width=16, layers=2, heads=2, keypoints=POINTS), stem=8)
 
 MAPS = Heatmap(map_size=Size(16, 16), sigma=1.0)
 
@@ -48,6 +59,18 @@ def build_teacher(seed: int = 1, scale: Scale = WIDE) -> RtmPose:
             if tensor.ndim > 1:
                 tensor.normal_(std=(2 / tensor[0].numel()) ** 0.5)
     return teacher
+
+
+def build_distilpose(seed: int = 0) -> DistilPose:
+    """A network of points for crops of `TOKEN_SIZE`."""
+    torch.manual_seed(seed)
+    return DistilPose(TOKEN_SCALE, TOKEN_SIZE)
+
+
+def build_tokenpose(seed: int = 1) -> TokenPose:
+    """A network of maps for crops of `TOKEN_SIZE`, with tokens like those of `build_distilpose`."""
+    torch.manual_seed(seed)
+    return TokenPose(TOKEN_SCALE, TOKEN_SIZE)
 
 
 def build_hourglass(seed: int = 0, stacks: int = 2, channels: int = 16) -> StackedHourglass:
@@ -72,6 +95,11 @@ def make_batch(samples: int = 4, seed: int = 0, size: Size = SIZE, codec: Codec 
         keypoint_BK2=keypoint,
         id_B=torch.arange(samples) + 100 * seed,
     )
+
+
+def make_points(samples: int = 4, seed: int = 0) -> PoseBatch:
+    """The same of crops of 64 x 48 with fractions."""
+    return make_batch(samples, seed, TOKEN_SIZE, Regression())
 
 
 def make_maps(samples: int = 4, seed: int = 0) -> PoseBatch:
@@ -140,14 +168,19 @@ class SceneSource:
 
 def source_of(name: str) -> BatchSource:
     """Batches that a method can learn from."""
-    if name in SCENE_METHODS:
-        return SceneSource()
-    return TinySource(make=make_maps if name in HEATMAP_METHODS else make_batch)
+    return SceneSource() if name in SCENE_METHODS else TinySource(make=maker_of(name))
 
 
 def one_batch(name: str) -> PoseBatch | DetectionBatch:
     """A batch that a method can learn from."""
-    return make_scenes() if name in SCENE_METHODS else make_maps() if name in HEATMAP_METHODS else make_batch()
+    return make_scenes() if name in SCENE_METHODS else maker_of(name)(4, 0)
+
+
+def maker_of(name: str) -> Make:
+    """Of the batches that a method of pose estimators can learn from."""
+    if name in HEATMAP_METHODS:
+        return make_maps
+    return make_points if name in POINT_METHODS else make_batch
 
 
 def build_method(name: str, *, student: RtmPose | None = None, **options: Any) -> Method:
@@ -158,6 +191,8 @@ def build_method(name: str, *, student: RtmPose | None = None, **options: Any) -
         return METHODS[name](build_hourglass(), None, **options)
     if name in SCENE_METHODS:
         return METHODS[name](build_detector(), build_detector(1, classes=2), **options)
+    if name in POINT_METHODS:
+        return METHODS[name](build_distilpose(), build_tokenpose() if name == "distilpose" else None, **options)
     teachers: dict[str, Callable[[], RtmPose | YoloX | None]] = {
         "mimic": lambda: build_yolox("nano", input_size=SIZE),
         "supervised": lambda: None,

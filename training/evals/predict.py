@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pose_core.codecs import Codec, Heatmap, SimCC
+from pose_core.codecs import Codec, Heatmap, Regression, SimCC
 from pose_core.errors import InvalidInput
 from pose_core.estimators import EstimatorSpec
 from pose_core.estimators.top_down import crop_tensor, points_of_photo
@@ -164,9 +164,21 @@ def unmirror_heatmap(outputs: list[Floats], codec: Heatmap, order: NDArray[np.in
     return [unmirrored]
 
 
+def unmirror_regression(outputs: list[Floats], codec: Regression, order: NDArray[np.intp]) -> list[Floats]:
+    """Fractions of the crop's sides (people, points, 2) and scores (people, points, 1).
+
+    x becomes 1 - x, which is one pixel to the right of the mirror image w - 1 - x; the reference accepts that, too.
+    """
+    fractions, scores = outputs
+    mirrored = fractions[:, order]
+    mirrored[..., 0] = 1 - mirrored[..., 0]
+    return [mirrored, scores[:, order] if codec.mirrored_scores == "intended" else scores]
+
+
 UNMIRROR: Final[Mapping[type[Codec], Callable[[list[Floats], Any, NDArray[np.intp]], list[Floats]]]] = {
     SimCC: unmirror_simcc,
     Heatmap: unmirror_heatmap,
+    Regression: unmirror_regression,
 }
 """By kind of codec: outputs, the codec and the order of the points to outputs; see `unmirror`."""
 

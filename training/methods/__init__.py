@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from training.contracts import Method
 from training.methods.blockwise import Blockwise
+from training.methods.distilpose import Distilpose
 from training.methods.dwpose import DwposeStage1, DwposeStage2
 from training.methods.fpd import Fpd
 from training.methods.mimic import Mimic
+from training.methods.regression import Regression
 from training.methods.supervised import Supervised
 from training.methods.supervised_heatmaps import SupervisedHeatmaps
 from training.methods.yolox import Yolox
@@ -18,6 +20,8 @@ METHODS: dict[str, Callable[..., Method]] = {
     "dwpose-stage2": DwposeStage2,
     "supervised-heatmaps": SupervisedHeatmaps,
     "fpd": Fpd,
+    "regression": Regression,
+    "distilpose": Distilpose,
     "yolox": Yolox,
     "blockwise": Blockwise,
 }

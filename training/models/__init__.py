@@ -5,11 +5,13 @@ from functools import partial
 
 from pose_core.errors import UnknownChoice
 from pose_core.types import Size
+from training.models.distilpose import DistilPose, build_distilpose
 from training.models.hourglass import StackedHourglass, build_hourglass
 from training.models.rtmpose import RtmPose, build_rtmpose
+from training.models.tokenpose import TokenPose, build_tokenpose
 from training.models.yolox import YoloX, build_yolox
 
-Network = RtmPose | StackedHourglass | YoloX
+Network = RtmPose | StackedHourglass | TokenPose | DistilPose | YoloX
 
 ESTIMATORS: dict[str, Callable[..., Network]] = {
     "rtmpose-t": partial(build_rtmpose, "t"),
@@ -28,6 +30,12 @@ ESTIMATORS: dict[str, Callable[..., Network]] = {
     "hourglass-2x16": partial(build_hourglass, 2, 16),
     "hourglass-8x256-original": partial(build_hourglass, 8, 256, stem="original"),
     "hourglass-4x128-original": partial(build_hourglass, 4, 128, stem="original"),
+    "tokenpose-xs": partial(build_tokenpose, "xs"),
+    "tokenpose-s": partial(build_tokenpose, "s"),
+    "tokenpose-w48": partial(build_tokenpose, "w48"),
+    "distilpose-xs": partial(build_distilpose, "xs"),
+    "distilpose-s": partial(build_distilpose, "s"),
+    "distilpose-l": partial(build_distilpose, "l"),
 }
 """Pose estimators: name -> a function of `input_size` and `keypoints`, how many points, that builds an untrained one.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from pose_core.errors import UnknownChoice
 from training.recipe import Recipe
-from training.recipes import ablations, baselines, folder, skelmap, skelmap_det, stage1, stage2
+from training.recipes import ablations, baselines, distilpose, folder, skelmap, skelmap_det, stage1, stage2
 from training.recipes.debug import DEBUG_SUFFIX, debug_of
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -64,6 +64,16 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     # which part of it helps
     **{f"ablation-{variant}": ablations.stage1(variant) for variant in ablations.STAGE1},
     "ablation-stage2": ablations.stage2,
+    # DistilPose
+    "tokenpose-s": distilpose.tokenpose_s,
+    "tokenpose-w48": distilpose.tokenpose_w48,
+    "distilpose-s": distilpose.distilpose_s,
+    "distilpose-l": distilpose.distilpose_l,
+    "distilpose-s-alone": distilpose.alone_s,
+    "distilpose-l-alone": distilpose.alone_l,
+    "people-tokenpose": distilpose.people_teacher,
+    "people-distilpose-alone": distilpose.people_alone,
+    **{f"people-distilpose-{variant}": distilpose.people_distilled(variant) for variant in distilpose.LEFT_OUT},
     # the detector inside the package
     "skelmap-det-blocks": skelmap_det.blocks,
     "skelmap-det-base": skelmap_det.base,

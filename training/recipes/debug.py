@@ -31,6 +31,8 @@ class Miniature(NamedTuple):
 MINIATURES = {
     "rtmpose": Miniature("rtmpose-t", "rtmpose-s"),
     "hourglass": Miniature("hourglass-2x16", "hourglass-2x32", Size(width=64, height=64)),
+    "tokenpose": Miniature("tokenpose-xs", "tokenpose-xs"),
+    "distilpose": Miniature("distilpose-xs", "distilpose-xs"),
     "yolox": Miniature("yolox-nano-person", "yolox-nano"),
 }
 """By what a network's name begins with."""
