@@ -11,6 +11,9 @@ from typing import Final
 from pose_core.errors import InvalidInput, UnknownChoice
 from training.data.coco_boxes import load_coco_boxes
 from training.data.coco_wholebody import load_coco_wholebody
+from training.data.lsp import load_lsp
+from training.data.mpii import load_mpii
+from training.data.mpii_json import load_mpii_json
 from training.data.records import BadRecord, Loaded, concatenate
 from training.data.scenes import LoadedScenes, joined, scenes_of
 from training.data.synthetic import load_synthetic
@@ -21,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 DATASETS: dict[str, Callable[[Path, Source], Loaded]] = {
     "coco_wholebody": load_coco_wholebody,
+    "lsp": load_lsp,
+    "mpii": load_mpii,
+    "mpii_json": load_mpii_json,
     "synthetic": load_synthetic,
     "ubody": load_ubody,
 }

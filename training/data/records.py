@@ -4,6 +4,7 @@ A data set of a quarter of a million people is read by a dozen worker processes.
 large arrays, which forked processes share, and a `Person` is made when one is asked for.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +53,7 @@ class Person:
         box: cut to the picture, except for boxes of a detector.
         keypoints: x, y in pixels of the picture and how much each point teaches.
         scheme: which points these are, a key of `pose_core.schemes.SCHEMES`.
+        head_px: 0.6 of the diagonal of the head's box, which PCKh divides errors by; NaN where nobody knows.
     """
 
     picture: Picture
@@ -59,6 +61,7 @@ class Person:
     box: PersonBox
     keypoints: WeightedKeypoints
     scheme: str = WHOLE_BODY
+    head_px: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Dataset:
         id_N: annotation ids.
         box_N5: left, top, right, bottom, score.
         keypoint_NK3: x, y, weight.
+        head_N: see `Person.head_px`.
         scheme: which points these are, a key of `pose_core.schemes.SCHEMES`.
     """
 
@@ -99,6 +103,7 @@ class Dataset:
     id_N: Int64[np.ndarray, "people"]
     box_N5: Float64[np.ndarray, "people 5"]
     keypoint_NK3: Float32[np.ndarray, "people points 3"]
+    head_N: Float64[np.ndarray, "people"]
     scheme: str = WHOLE_BODY
 
     def __len__(self) -> int:
@@ -111,6 +116,7 @@ class Dataset:
             box=PersonBox(*self.box_N5[index].tolist()),
             keypoints=self.keypoint_NK3[index],
             scheme=self.scheme,
+            head_px=float(self.head_N[index]),
         )
 
     def __iter__(self) -> Iterator[Person]:
@@ -131,6 +137,7 @@ class Dataset:
             id_N=self.id_N[chosen],
             box_N5=self.box_N5[chosen],
             keypoint_NK3=self.keypoint_NK3[chosen],
+            head_N=self.head_N[chosen],
         )
 
 
@@ -182,6 +189,7 @@ def dataset_of(name: str, people: Iterable[Person], scheme: str = WHOLE_BODY) ->
         id_N=np.array([person.annotation_id for person in listed], np.int64),
         box_N5=np.array(boxes, np.float64).reshape(-1, 5),
         keypoint_NK3=keypoints,
+        head_N=np.array([person.head_px for person in listed], np.float64),
         scheme=scheme,
     )
 
@@ -206,5 +214,6 @@ def concatenate(datasets: Sequence[Dataset]) -> Dataset:
         id_N=np.concatenate([dataset.id_N for dataset in datasets]),
         box_N5=np.concatenate([dataset.box_N5 for dataset in datasets]),
         keypoint_NK3=np.concatenate([dataset.keypoint_NK3 for dataset in datasets]),
+        head_N=np.concatenate([dataset.head_N for dataset in datasets]),
         scheme=datasets[0].scheme,
     )

@@ -36,14 +36,18 @@ class Pairs:
         predicted: (people, points, 2) the same, predicted; NaN for who was not shown to the network.
         weight: (people, points) what each label counts, in 0..1; 0 also for points that the network does not know.
         box_size: (people, 2) width and height of the annotated box in pixels.
+        head_px: (people,) see `training.evals.records.Person`.
         found: (people,) whether there is a prediction.
+        scheme: which points these are, a key of `pose_core.schemes.SCHEMES`.
     """
 
     true: Floats
     predicted: Floats
     weight: Floats
     box_size: Floats
+    head_px: Floats
     found: NDArray[np.bool_]
+    scheme: str
 
     @property
     def distance(self) -> Floats:
@@ -75,5 +79,7 @@ def pair_people(truth: GroundTruth, predictions: Predictions, labels: str) -> Pa
         predicted=predicted,
         weight=LABELS[labels](true[..., 2]) * known,
         box_size=np.array([one.box[2:] for one in people]).reshape(-1, 2),
+        head_px=np.array([one.head_px for one in people], np.float64),
         found=np.array([(one.photo_id, one.id) in keypoints for one in people], np.bool_),
+        scheme=truth.scheme,
     )

@@ -1,5 +1,6 @@
 """The words of evaluation: what is annotated, what a network said about it, and what a metric makes of both."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
@@ -55,6 +56,7 @@ class Person:
         body_points: how many points of the body are labelled, as the file says or as counted.
         keypoints: (points, 3) float64, of the set's scheme: x, y and v. v is 0 for an absent point, 1 or 2 for a human
             label, and between 0 and 1 for a machine label, where it is the probability of being right.
+        head_px: what PCKh divides errors by, 0.6 of the diagonal of the head's box; NaN where nobody knows.
     """
 
     id: int
@@ -64,6 +66,7 @@ class Person:
     crowd: bool
     body_points: int
     keypoints: Floats
+    head_px: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

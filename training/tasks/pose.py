@@ -80,12 +80,15 @@ def read_validation(
         InvalidInput: the set is not what it should be, or has an option that does not exist.
     """
     source = recipe.data.val
-    if source.dataset == "coco_wholebody":
+    as_written = source.dataset == "coco_wholebody"
+    if as_written:
         below = str(options_of(source, OPTIONS)["below"])
         truth, images = read_ground_truth(folder / source.annotations, below=below), folder / source.images
     else:
         truth, images = truth_of(load_sources(folder, [source]).dataset, scratch), scratch
-    return truth, annotated_boxes(truth, images) if detections is None else detected_boxes(truth, images, detections)
+    if detections is not None:
+        return truth, detected_boxes(truth, images, detections)
+    return truth, annotated_boxes(truth, images, clip=as_written)
 
 
 def load_file(name: str, device: str) -> EvalNetwork:
@@ -122,7 +125,8 @@ def truth_of(dataset: Dataset, scratch: Path) -> GroundTruth:
         for number, picture in enumerate(dataset.pictures)
     )
     people = zip(dataset, dataset.picture_N.tolist(), strict=True)
-    return GroundTruth(dataset.name, photos, tuple(annotated(person, photo_id) for person, photo_id in people))
+    annotations = tuple(annotated(person, photo_id) for person, photo_id in people)
+    return GroundTruth(dataset.name, photos, annotations, scheme=dataset.scheme)
 
 
 def picture_file(picture: Picture, scratch: Path) -> Path:
@@ -147,6 +151,7 @@ def annotated(sample: Sample, photo_id: int) -> Person:
         crowd=False,
         body_points=int(np.count_nonzero(points[BODY, 2] > 0)),
         keypoints=points,
+        head_px=sample.head_px,
     )
 
 
