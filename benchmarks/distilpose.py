@@ -1,6 +1,6 @@
 """The ablation of DistilPose in small: a teacher, the student alone and with each of its losses, and a table.
 
-    python -m benchmarks.distilpose FOLDER [--seeds 1 2 3] [--precision bfloat16] [--runs runs] [--output results.md]
+    python -m benchmarks.distilpose FOLDER [--seeds 1 2 3] [--variants alone sh ...] [--precision bfloat16] [--output table.md]
 
 `FOLDER` is the data folder. The teacher is trained once, with the recipe's own seed, every student with each seed. A
 run that is there is not repeated, one that was stopped goes on, so the command can be stopped and started at will.
@@ -34,11 +34,16 @@ MEANING: Final = {
 }
 
 
+STUDENTS: Final = ("alone", *LEFT_OUT)
+
+
 def main() -> None:
     """Run what is missing, print the table and write it."""
-    options = options_of(__doc__).parse_args()
+    parser = options_of(__doc__)
+    parser.add_argument("--variants", nargs="+", choices=STUDENTS, default=STUDENTS, help="which students (all)")
+    options = parser.parse_args()
     teacher = carry_out("people-tokenpose", options.runs / "people-tokenpose", settings_of(options))
-    students = {name: [run(name, seed, options) for seed in options.seeds] for name in ("alone", *LEFT_OUT)}
+    students = {name: [run(name, seed, options) for seed in options.seeds] for name in options.variants}
     publish(table({"teacher": [teacher], **students}, MEANING, COLUMNS), options.output)
 
 

@@ -145,7 +145,7 @@ LEFT_OUT = {
 """Variants of the paper's ablation -> the losses that are left out."""
 
 PEOPLE_TEACHER = Network(model="tokenpose-xs", weights="runs/people-tokenpose")
-PEOPLE_EPOCHS = 10
+PEOPLE_EPOCHS = 6
 
 
 def people_teacher() -> Recipe:
