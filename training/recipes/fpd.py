@@ -187,7 +187,7 @@ def mpii(
         scheme="mpii",
         epochs=epochs,
         batch_size=4,
-        headline="pckh/mean/PCKh@0.5",
+        headline="pckh-hrnet/mean/PCKh@0.5",
     )
 
 
