@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ablations, distilpose
+from benchmarks import ablations, distilpose, fpd
+from benchmarks.fpd import MEANING
 from benchmarks.runs import carry_out, cell, is_complete, options_of, publish, settings_of, table
 from tests.training.test_cli import output_of
 from training.recipes import RECIPES
 from training.recipes.ablations import STAGE1
 from training.recipes.distilpose import LEFT_OUT
+from training.recipes.fpd import PEOPLE_STUDENTS, PEOPLE_VARIANTS
 
 
 def test_a_cell_is_mean_and_deviation() -> None:
@@ -22,6 +24,7 @@ def test_a_cell_is_mean_and_deviation() -> None:
     ("script", "variants", "first"),
     [
         (ablations, (*STAGE1, "stage2"), ["labels alone", "+ feature loss"]),
+        (fpd, ("teacher", *PEOPLE_STUDENTS), ["teacher, 4 stacks x 64", MEANING["alone"]]),
         (distilpose, ("teacher", "alone", *LEFT_OUT), ["teacher, TokenPose", "student without a teacher"]),
     ],
 )
@@ -44,6 +47,7 @@ def test_a_table_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFi
     "names",
     [
         [f"ablation-{name}" for name in STAGE1],
+        [f"people-fpd-{name}" for name in PEOPLE_VARIANTS],
         ["people-distilpose-alone", *(f"people-distilpose-{name}" for name in LEFT_OUT)],
     ],
 )

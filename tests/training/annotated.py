@@ -71,7 +71,7 @@ def make_mpii_truth() -> GroundTruth:
 
 def truth_for(metric: str) -> GroundTruth:
     """A set that a metric can be measured on."""
-    return make_mpii_truth() if metric == "pckh" else make_truth()
+    return make_mpii_truth() if metric.startswith("pckh") else make_truth()
 
 
 def write_photos(folder: Path) -> None:

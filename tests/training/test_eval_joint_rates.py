@@ -18,7 +18,7 @@ from training.evals.joint_rates import Curve, plot_curves, pooled_curve, thresho
 from training.evals.pck_torso import evaluate_pck_torso
 from training.evals.pckh import CONVENTIONS, evaluate_pckh
 from training.evals.records import Person, Photo
-from training.evals.report import evaluate
+from training.evals.report import curves_of, evaluate
 
 HEAD_PX = 10.0
 
@@ -209,10 +209,13 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
 
 
 def test_a_set_is_measured_by_what_fits_its_points() -> None:
-    assert metrics_of("mpii") == ["pck-torso", "pckh"]
+    heads = ["pckh", "pckh-hrnet", "pckh-pytorch-pose"]
+    assert metrics_of("mpii") == ["pck-torso", *heads]
     assert metrics_of("lsp") == ["pck-torso"]
-    assert set(EVALS) - set(metrics_of("coco-wholebody")) == {"pckh"}
+    assert set(EVALS) - set(metrics_of("coco-wholebody")) == set(heads)
     truth = truth_of("mpii", figures("mpii"), [HEAD_PX] * 2)
     said = said_of(truth, figures("mpii"))
-    assert [*evaluate(truth, said).results] == ["pck-torso", "pckh"]
+    report = evaluate(truth, said)
+    assert [*report.results] == ["pck-torso", *heads]
+    assert [*curves_of(report)] == ["pck-torso", *heads]
     assert [*evaluate(truth, replace(said, boxes="detected")).results] == []

@@ -64,7 +64,7 @@ def test_recipe_is_called_what_it_is_called(name: str) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_docstring_says_number_command_and_hours(name: str) -> None:
     text = " ".join((inspect.getdoc(RECIPES[name]) or "").split())
-    assert re.search(r"AP|[Nn]o (such|published) number", text)
+    assert re.search(r"AP|PCK|[Nn]o (such|published) number", text)
     assert f"`python -m training run {name}" in text
     assert "hours" in text
 

@@ -1,6 +1,7 @@
 """How good a network is: one file per metric. A new one is a file here and a line in `EVALS`."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from pose_core.schemes import WHOLE_BODY
 from training.evals.by_source import BySource, evaluate_by_source
@@ -22,6 +23,8 @@ EVALS: dict[str, Callable[..., Result]] = {
     "pck": evaluate_pck,
     "pck-torso": evaluate_pck_torso,
     "pckh": evaluate_pckh,
+    "pckh-hrnet": partial(evaluate_pckh, convention="hrnet"),
+    "pckh-pytorch-pose": partial(evaluate_pckh, convention="pytorch-pose"),
     "oks": evaluate_oks,
     "face-nme": evaluate_face_nme,
     "hand-error": evaluate_hand_error,
@@ -31,7 +34,12 @@ EVALS: dict[str, Callable[..., Result]] = {
 }
 """Name -> metric of (ground truth, predictions); options are those of the function behind the name."""
 
-OTHER_SCHEMES: Mapping[str, tuple[str, ...]] = {"pckh": ("mpii",), "pck-torso": (WHOLE_BODY, "mpii", "lsp")}
+OTHER_SCHEMES: Mapping[str, tuple[str, ...]] = {
+    "pck-torso": (WHOLE_BODY, "mpii", "lsp"),
+    "pckh": ("mpii",),
+    "pckh-hrnet": ("mpii",),
+    "pckh-pytorch-pose": ("mpii",),
+}
 """Metrics that are not of the 133 points alone, and the schemes that a set must have for them to make sense."""
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pose_core.errors import UnknownChoice
-from training.evals import EVALS, metrics_of
+from training.evals import EVALS, Pckh, PckTorso, metrics_of
+from training.evals.joint_rates import Curve
 from training.evals.pairs import labels_of
 from training.evals.records import GroundTruth, Predictions, Result, Score
 
@@ -76,6 +77,11 @@ def flatten(report: Report) -> dict[str, float | None]:
         for metric, result in report.results.items()
         for score in result.scores()
     }
+
+
+def curves_of(report: Report) -> dict[str, Curve]:
+    """The curve of each metric that has one."""
+    return {name: result.curve for name, result in report.results.items() if isinstance(result, Pckh | PckTorso)}
 
 
 def to_json(report: Report) -> dict[str, Any]:
