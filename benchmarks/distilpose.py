@@ -1,6 +1,6 @@
 """The ablation of DistilPose in small: a teacher, the student alone and with each of its losses, and a table.
 
-    python -m benchmarks.distilpose FOLDER [--seeds 1 2 3] [--variants alone sh ...] [--precision bfloat16] [--output table.md]
+    python -m benchmarks.distilpose FOLDER [--seeds 1 2 3] [--variants alone sh all] [--runs runs] [--output table.md]
 
 `FOLDER` is the data folder. The teacher is trained once, with the recipe's own seed, every student with each seed. A
 run that is there is not repeated, one that was stopped goes on, so the command can be stopped and started at will.
