@@ -1,7 +1,7 @@
 """What DistilPose learns: how far its points are from labels, and from the maps of a teacher.
 
-Source: DistilPose, Ye et al. 2023, arXiv 2303.02455, section 3, in the form of yshMars/DistilPose@91651a8. Every result
-is a float32 scalar, computed in float32 whatever the precision of the networks.
+Source: DistilPose, Ye et al. 2023, arXiv 2303.02455, in the form of yshMars/DistilPose@91651a8. Every loss is a float32
+scalar, computed in float32 whatever the precision of the networks.
 """
 
 from typing import Literal, get_args

@@ -1,7 +1,7 @@
 """DistilPose: a network that answers points learns from one that answers maps.
 
-Source: DistilPose, Ye et al. 2023, arXiv 2303.02455, sections 3.2 to 3.4, equation 8; weights of
-yshMars/DistilPose@91651a8, which are the defaults.
+Source: DistilPose, Ye et al. 2023, arXiv 2303.02455: L = L_reg + a1 L_KT + a2 L_VT + a3 L_SH + a4 L_CS. The defaults of
+the weights are those of yshMars/DistilPose@91651a8.
 """
 
 import torch
