@@ -21,7 +21,7 @@ from training.evals.predict import predict
 from training.evals.views import PhotoBoxes, Views
 from training.models import build_model
 from training.models.hourglass import StackedHourglass
-from training.publish import publish
+from training.publish import publish, weights_row
 
 MODEL, SIZE = "hourglass-2x16", Size(width=64, height=64)
 CODEC = Heatmap(map_size=Size(16, 16), sigma=1.0)
@@ -43,7 +43,9 @@ def export(scheme: str, folder: Path) -> Path:
     """The ONNX file of that network."""
     about = Description(model=MODEL, input_size=SIZE, codec=CODEC, scheme=scheme, recipe="fpd", step=1)
     save_deployable(build(scheme).state_dict(), about, folder / "student.safetensors")
-    publish(folder / "student.safetensors", folder / "student.onnx", None, precision="float32")
+    published = publish(folder / "student.safetensors", folder / "student.onnx", None, precision="float32")
+    assert (published.near, published.sure) == (1.0, 2 * len(SCHEMES[scheme]))
+    assert 'architecture="hourglass"' in weights_row(published, about)
     return folder / "student.onnx"
 
 

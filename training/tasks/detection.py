@@ -169,7 +169,6 @@ DETECTION = Task(
     called="person detector",
     models=DETECTORS,
     role="detector",
-    architecture=ARCHITECTURE,
     batches=build_batches,
     evaluation=build_evaluate,
     from_file=load_file,

@@ -189,7 +189,6 @@ POSE = Task(
     called="pose estimator",
     models=ESTIMATORS,
     role="estimator",
-    architecture="rtmpose",
     batches=build_batches,
     evaluation=build_evaluate,
     from_file=load_file,

@@ -51,7 +51,6 @@ class Task:
         called: what its networks are, with an article.
         models: its networks, see `training.models`.
         role: what the service calls them, see `pose_core.weights.Weights`.
-        architecture: the same.
         batches: the training data of one process, of a recipe and a data folder.
         evaluation: what the loop calls after every few epochs; of a recipe, a data folder, a folder for pictures that
             are no files yet, and whether to show a bar.
@@ -66,7 +65,6 @@ class Task:
     called: str
     models: Mapping[str, Callable[..., Network]]
     role: Literal["estimator", "detector"]
-    architecture: str
     batches: Callable[[Recipe, Path, World], BatchSource]
     evaluation: Callable[[Recipe, Path, Path, bool], Evaluate]
     from_file: Callable[[str, str], Any]
