@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from pose_core.codecs import SimCC
+from pose_core.estimators import EstimatorSpec
 from training.checkpoints import find_checkpoint
 from training.contracts import PoseBatch
 from training.data import load_sources
@@ -127,7 +128,8 @@ def recipe_of(name: str) -> Recipe:
 def measure_pck(network: RtmPose, people: Dataset) -> Mapping[str, float]:
     """PCK@0.05 of the longest side of the box, over all labels and over those of humans, without flip test."""
     truth = truth_of(people, Path())
-    predictions = predict(torch_network(network, "overfit"), annotated_boxes(truth, Path()), flip=False, progress=False)
+    ready = torch_network(network, "overfit", EstimatorSpec(input_size=network.input_size))
+    predictions = predict(ready, annotated_boxes(truth, Path()), flip=False, progress=False)
     results = {labels: evaluate_pck(truth, predictions, labels=labels) for labels in ("known", "human")}
     return {labels: result.parts["wholebody"][0] or 0.0 for labels, result in results.items()}
 

@@ -94,7 +94,7 @@ def measure_recipe(name: str, dataset: Dataset, options: argparse.Namespace) -> 
     recipe = fresh(find_recipe(name))
     loading = Loading(
         input_size=recipe.input_size,
-        codec=SimCC(sigma=recipe.sigma),
+        codec=recipe.codec,
         batch_size=options.batch_size,
         seed=0,
         workers=options.workers,

@@ -24,7 +24,7 @@ class Weights:
     Attributes:
         name: what users write.
         role: finds people (detector) or the keypoints of one person (estimator).
-        architecture: which decoder fits the outputs; RTMW has the outputs of RTMPose.
+        architecture: family of the network, which says how a detector is decoded; RTMW has the outputs of RTMPose.
         url: the ONNX file, or a zip that holds it; empty for a file inside the package.
         data_terms: what the training data asks of users; the licence of the code does not lift it.
         input_size: width, height in pixels of the network's view. Not read from the files beside the ONNX: the
@@ -38,7 +38,7 @@ class Weights:
 
     name: str
     role: Literal["estimator", "detector"]
-    architecture: Literal["rtmpose", "yolox", "rtmdet"]
+    architecture: Literal["rtmpose", "hourglass", "tokenpose", "distilpose", "yolox", "rtmdet"]
     url: str = ""
     data_terms: str
     input_size: tuple[int, int]

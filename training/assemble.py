@@ -7,13 +7,15 @@ from typing import Final
 import torch
 
 from pose_core.errors import InvalidInput, UnknownChoice, WeightsMissing
+from pose_core.schemes import SCHEMES
+from pose_core.skeleton import KEYPOINT_COUNT
 from pose_core.types import Size
 from training.checkpoints import find_checkpoint
 from training.contracts import BatchSource, Method
 from training.distributed import World
 from training.methods import METHODS
-from training.models import MODELS
 from training.models import Network as Built
+from training.models import build_model
 from training.models.resize import SIZED, resize_weights
 from training.models.rtmpose import RtmPose
 from training.models.yolox import YoloX
@@ -23,7 +25,14 @@ from training.tasks import TASKS
 from training.upstream import Kind, load_upstream, read_checkpoint, require_match, select_weights
 from training.yolox_onnx import load_yolox_onnx
 
-LOADS: Final[Mapping[str, Kind | None]] = {"all": None, "backbone": "backbone", "stage1": "stage1", "stage2": "stage2"}
+LOADS: Final[Mapping[str, Kind | None]] = {
+    "all": None,
+    "backbone": "backbone",
+    "stage1": "stage1",
+    "stage2": "stage2",
+    "stages": "stages",
+    "imagenet": "imagenet",
+}
 """What a recipe wants of a checkpoint -> its kind for `training.upstream`, None for what its keys say."""
 
 
@@ -45,15 +54,18 @@ def build_method(recipe: Recipe, folder: Path) -> Method:
     torch.manual_seed(recipe.seed)
     if recipe.student.input_size is not None:
         raise InvalidInput("a student's crops are the recipe's", field="input_size")
-    student = build_network(recipe.student, recipe.input_size, folder)
-    if not isinstance(student, TASKS[recipe.task].kind):
+    if recipe.scheme not in SCHEMES:
+        raise UnknownChoice("scheme", recipe.scheme, SCHEMES)
+    keypoints = len(SCHEMES[recipe.scheme])
+    student = build_network(recipe.student, recipe.input_size, folder, keypoints)
+    if recipe.student.model not in TASKS[recipe.task].models:
         raise InvalidInput(f"{recipe.student.model} is no {TASKS[recipe.task].called}", field="model")
-    teacher = recipe.teacher and build_network(recipe.teacher, recipe.input_size, folder)
+    teacher = recipe.teacher and build_network(recipe.teacher, recipe.input_size, folder, keypoints)
     return METHODS[recipe.method.name](student, teacher, **dict(recipe.method.options))
 
 
-def build_network(network: Network, input_size: Size, folder: Path) -> Built:
-    """A network with its weights, or a fresh one.
+def build_network(network: Network, input_size: Size, folder: Path, keypoints: int = KEYPOINT_COUNT) -> Built:
+    """A network with its weights, or a fresh one; see `training.models.build_model`.
 
     Raises:
         UnknownChoice: see `build_method`.
@@ -61,9 +73,7 @@ def build_network(network: Network, input_size: Size, folder: Path) -> Built:
         ModelError: weights that do not fit.
         InvalidInput: stages to freeze of a network that has none, or not so many.
     """
-    if network.model not in MODELS:
-        raise UnknownChoice("model", network.model, MODELS)
-    built = MODELS[network.model](input_size=network.input_size or input_size)
+    built = build_model(network.model, network.input_size or input_size, keypoints)
     if network.weights is not None:
         load_weights(built, find_weights(network.weights, folder), network)
     if network.frozen_stages:

@@ -6,7 +6,7 @@
         state.json                       recipe, step and versions
         networks.safetensors             the method's state dict, frozen parts included: no other file is needed
         average.safetensors              the running average of what changes
-        optimiser.safetensors            AdamW's moments by parameter, and the random number generators
+        optimiser.safetensors            the optimiser's moments by parameter, and the random number generators
         deployable.safetensors           the averaged network to evaluate, export or use as a teacher
       best.safetensors                   `deployable` of the best evaluation
 
@@ -30,16 +30,13 @@ from training.deployable import Description, save_deployable, save_tensors
 from training.ema import Average
 from training.folders import PARTIAL, remove_folder, replacing_folder
 from training.optim import trainable
-from training.recipe import Recipe
+from training.recipe import Recipe, StoredRecipe
 from training.upstream import name_some, read_safetensors
 
 logger = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
 STEP = "step-"
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-"""What AdamW remembers of each parameter."""
-
 Tensors = dict[str, Tensor]
 
 
@@ -56,7 +53,7 @@ class TrainingState:
     """
 
     method: Method
-    optimiser: torch.optim.AdamW
+    optimiser: torch.optim.Optimizer
     average: Average
     step: int = 0
     best: float | None = None
@@ -75,7 +72,7 @@ class Snapshot:
         conditions: under which it was computed.
     """
 
-    recipe: Recipe
+    recipe: StoredRecipe
     step: int
     steps_per_epoch: int
     best: float | None = None
@@ -177,18 +174,21 @@ def restore(checkpoint: Path, state: TrainingState) -> Snapshot:
 
 
 def optimiser_tensors(state: TrainingState) -> Tensors:
-    """AdamW's memory, named `<parameter>/<moment>`; empty before the first step."""
+    """The optimiser's memory, named `<parameter>/<moment>`; empty before the first step."""
     memory = state.optimiser.state
-    parameters = trainable(state.method).items()
-    return {f"{name}/{key}": memory[p][key] for name, p in parameters if p in memory for key in MOMENTS}
+    return {f"{name}/{key}": kept for name, p in trainable(state.method).items() for key, kept in memory[p].items()}
 
 
 def load_optimiser(state: TrainingState, tensors: Mapping[str, Tensor]) -> None:
     """Put `optimiser_tensors` back, on the device and in the memory format of each parameter."""
-    for name, parameter in trainable(state.method).items():
-        if f"{name}/step" in tensors:
-            moments = {key: torch.zeros_like(parameter).copy_(tensors[f"{name}/{key}"]) for key in MOMENTS[1:]}
-            state.optimiser.state[parameter] = {"step": tensors[f"{name}/step"].to(parameter.device), **moments}
+    parameters = trainable(state.method)
+    for key, tensor in tensors.items():
+        name, _, moment = key.rpartition("/")
+        if name in parameters:
+            parameter = parameters[name]
+            step = moment == "step"  # a number; all others have the shape of the parameter
+            kept = tensor.to(parameter.device) if step else torch.zeros_like(parameter).copy_(tensor)
+            state.optimiser.state[parameter][moment] = kept
 
 
 def random_states() -> Tensors:

@@ -7,20 +7,21 @@ they belong to, so that it can be rebuilt, evaluated, exported or used as a teac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import BeforeValidator, TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pose_core.codecs import SimCC
 from pose_core.errors import InvalidInput, PoseError, UnknownChoice
 from pose_core.estimators import EstimatorSpec
+from pose_core.schemes import SCHEMES, WHOLE_BODY
 from pose_core.types import Size
-from training.models import MODELS, Network
+from training.models import ESTIMATORS, MODELS, Network, build_model
 from training.models.rtmpose import RtmPose
-from training.recipe import Recipe
+from training.recipe import Recipe, StoredCodec, in_todays_words
 from training.upstream import load_upstream
 
 KEY = "skelmap.network"
@@ -38,7 +39,8 @@ class Description:
     Attributes:
         model: a name in `training.models.MODELS`.
         input_size: of the pictures it sees.
-        sigma: of the labels that a pose estimator was trained on, in bins.
+        codec: of a pose estimator, how it says where a point is.
+        scheme: the points that it knows, a key of `pose_core.schemes.SCHEMES`.
         recipe: name of the recipe.
         step: finished steps of its run.
         task: what it was trained for, a name in `training.tasks.TASKS`.
@@ -46,7 +48,8 @@ class Description:
 
     model: str
     input_size: Size
-    sigma: tuple[float, float]
+    codec: StoredCodec
+    scheme: str = WHOLE_BODY
     recipe: str
     step: int
     task: str = "pose"
@@ -54,16 +57,23 @@ class Description:
     @classmethod
     def of(cls, recipe: Recipe, step: int) -> "Description":
         """The student of a recipe after some steps."""
-        model, size = recipe.student.model, recipe.input_size
-        return cls(model=model, input_size=size, sigma=recipe.sigma, recipe=recipe.name, step=step, task=recipe.task)
+        return cls(
+            model=recipe.student.model,
+            input_size=recipe.input_size,
+            codec=recipe.codec,
+            scheme=recipe.scheme,
+            recipe=recipe.name,
+            step=step,
+            task=recipe.task,
+        )
 
     @property
     def spec(self) -> EstimatorSpec:
         """What a pose estimator expects and answers."""
-        return EstimatorSpec(input_size=self.input_size, codec=SimCC(sigma=self.sigma))
+        return EstimatorSpec(input_size=self.input_size, codec=self.codec, scheme=self.scheme)
 
 
-DESCRIPTION = TypeAdapter(Description)
+DESCRIPTION: TypeAdapter[Description] = TypeAdapter(Annotated[Description, BeforeValidator(in_todays_words)])
 
 
 def save_deployable(tensors: Mapping[str, Tensor], description: Description, path: Path) -> None:
@@ -77,14 +87,14 @@ def save_deployable(tensors: Mapping[str, Tensor], description: Description, pat
 
 
 def load_deployable(path: Path) -> tuple[RtmPose, Description]:
-    """Rebuild a pose estimator in evaluation mode, and say what it is.
+    """Rebuild an RTMPose in evaluation mode, and say what it is.
 
     Raises:
         InvalidInput: no file of `save_deployable`, or one of another network.
     """
     network, description = load_network(path)
     if not isinstance(network, RtmPose):
-        raise InvalidInput(f"{path} is no pose estimator but a {description.model}", field="checkpoint")
+        raise InvalidInput(f"{path} is no RTMPose but a {description.model}", field="checkpoint")
     return network, description
 
 
@@ -104,19 +114,18 @@ def build_described(path: Path, description: Description) -> Network:
     Raises:
         ModelError: the weights are not those of such a network.
     """
-    network = MODELS[description.model](input_size=description.input_size)
+    network = build_model(description.model, description.input_size, len(SCHEMES[description.scheme]))
     load_upstream(network, path, kind=None)
     return network.eval()
 
 
-def describe(path: Path, model: str | None, input_size: Size, sigma: tuple[float, float]) -> Description:
+def describe(path: Path, model: str | None, spec: EstimatorSpec) -> Description:
     """What a file of weights says of itself, or what its user knows of a published one.
 
     Args:
         path: of the file.
         model: a name in `training.models.MODELS`; None for a file that says it itself.
-        input_size: of the pictures; as everything after it, only used with a model.
-        sigma: of the labels.
+        spec: what the network expects and answers; only used with a model.
 
     Raises:
         UnknownChoice: there is no such model.
@@ -128,8 +137,15 @@ def describe(path: Path, model: str | None, input_size: Size, sigma: tuple[float
         return read_description(path)
     if model not in MODELS:
         raise UnknownChoice("model", model, MODELS)
-    task = "pose" if isinstance(MODELS[model](input_size=input_size), RtmPose) else "detection"
-    return Description(model=model, input_size=input_size, sigma=sigma, recipe=path.stem, step=0, task=task)
+    return Description(
+        model=model,
+        input_size=spec.input_size,
+        codec=spec.codec,
+        scheme=spec.scheme,
+        recipe=path.stem,
+        step=0,
+        task="pose" if model in ESTIMATORS else "detection",
+    )
 
 
 def read_description(path: Path) -> Description:

@@ -66,6 +66,7 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
             optimisation,
             flat_until_epoch=scaled(optimisation.flat_until_epoch),
             cosine_until_epoch=scaled(optimisation.cosine_until_epoch),
+            drop_epochs=tuple(map(scaled, optimisation.drop_epochs)),
         ),
         data=replace(data, light_from_epoch=scaled(data.light_from_epoch)),
         evaluate_every=min(recipe.evaluate_every, epochs),

@@ -47,13 +47,13 @@ def publish(
     Raises:
         ExportMismatchError: the file's outputs differ; an older file of that name stays.
         ModelError: the file's points or boxes differ; the same.
-        InvalidInput: points to silence that the network does not have.
+        InvalidInput: points to silence that the network does not have, or of another network than RTMPose.
     """
     description = description or read_description(weights)
     network = build_described(weights, description)
     if silence:
         if not isinstance(network, RtmPose):
-            raise InvalidInput(f"{description.model} has no points", field="silence")
+            raise InvalidInput(f"the head of {description.model} has no points to silence", field="silence")
         network.head.silence(silence)
     task = TASKS[description.task]
     image_B3HW = make_noise(network) if image_B3HW is None else image_B3HW
@@ -91,7 +91,7 @@ def weights_row(published: Published, description: Description) -> str:
     "{name}": Weights(
         name="{name}",
         role="{task.role}",
-        architecture="{task.architecture}",
+        architecture="{description.model.partition("-")[0]}",
         url="https://WHERE/YOU/PUBLISH/{report.path.name}",
         data_terms="WHAT THE TRAINING DATA ASK OF USERS",
         input_size=({size.width}, {size.height}),

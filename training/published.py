@@ -1,16 +1,16 @@
 """What the user of a published checkpoint knows of it, because the file does not say it."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from pose_core.errors import InvalidInput
+from pose_core.estimators import EstimatorSpec
 from pose_core.types import Size
 from training.deployable import Description, describe
-from training.recipes.parts import HIGH, LOW
-
-SIGMAS: Final = {LOW.input_size: LOW.sigma, HIGH.input_size: HIGH.sigma}
-"""Width of the labels of the published networks, by input size."""
+from training.recipes import RECIPES
+from training.recipes.parts import LOW
 
 DEFAULT_SIZE: Final = f"{LOW.input_size.width}x{LOW.input_size.height}"
 
@@ -27,8 +27,19 @@ class Known(NamedTuple):
         Raises:
             InvalidInput: nobody says it, or not in the right words.
         """
-        size = parse_size(self.size)
-        return describe(weights, self.model, size, SIGMAS.get(size, LOW.sigma))
+        return describe(weights, self.model, published_spec(self.model, parse_size(self.size)))
+
+
+def published_spec(model: str | None, size: Size) -> EstimatorSpec:
+    """What a network expects and answers that was trained as published, which is as the first recipe of ours says.
+
+    Args:
+        model: a name in `training.models.MODELS`.
+        size: of its pictures; if no recipe has this one, only the size differs from what another recipe says.
+    """
+    recipes = [recipe for recipe in (build() for build in RECIPES.values()) if recipe.student.model == model]
+    specs = [recipe.spec for recipe in recipes if recipe.input_size == size] or [recipe.spec for recipe in recipes]
+    return replace(specs[0], input_size=size) if specs else EstimatorSpec(input_size=size)
 
 
 def parse_size(text: str) -> Size:

@@ -4,10 +4,43 @@ Everything has the value of the published configuration by default (DWPose@0232d
 differs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator
+
+from pose_core.codecs import Codec, SimCC
+from pose_core.estimators import EstimatorSpec
+from pose_core.estimators.metadata import describe_codec, read_codec
+from pose_core.schemes import WHOLE_BODY
 from pose_core.types import Size
+
+
+def stored_codec(value: Codec | Mapping[str, Any]) -> Codec:
+    """A codec as it is, or as JSON holds it.
+
+    Raises:
+        ValueError: there is no such codec.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    try:
+        return read_codec(value)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no codec: {error!r}") from error
+
+
+StoredCodec = Annotated[Codec, PlainValidator(stored_codec), PlainSerializer(describe_codec)]
+"""A codec that is written to JSON as in the metadata of exported files."""
+
+
+def in_todays_words(stored: Any) -> Any:  # noqa: ANN401 - whatever JSON holds, or the record itself
+    """A recipe or a description of a version that knew SimCC alone and wrote down nothing but its sigma."""
+    if not isinstance(stored, Mapping) or "sigma" not in stored:
+        return stored
+    others = {key: value for key, value in stored.items() if key != "sigma"}
+    return {"codec": {"name": "simcc", "sigma": stored["sigma"]}, **others}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,15 +130,16 @@ class Network:
         model: a name in `training.models.MODELS`.
         weights: checkpoint to start from, None for a fresh network.
         load: `all` of it, only the `backbone` with a fresh head, all of it `resized` from another size of crop (see
-            `training.models.resize`), or the student in a raw checkpoint of the published distiller, of its first stage
-            (`stage1`) or its second (`stage2`).
+            `training.models.resize`), the student in a raw checkpoint of the published distiller, of its first stage
+            (`stage1`) or its second (`stage2`), or the backbone of a pose estimator with more `stages` of HRNet or of
+            an HRNet that was trained on `imagenet`.
         input_size: of a teacher that sees smaller crops than its student; None for the recipe's.
         frozen_stages: parts of a pose estimator's backbone that learn nothing: 1 is the stem, 2 the first stage, too.
     """
 
     model: str
     weights: str | None = None
-    load: Literal["all", "backbone", "resized", "stage1", "stage2"] = "all"
+    load: Literal["all", "backbone", "resized", "stage1", "stage2", "stages", "imagenet"] = "all"
     input_size: Size | None = None
     frozen_stages: int = 0
 
@@ -115,20 +149,27 @@ class Optimisation:
     """Optimiser, schedule, clipping and averaging.
 
     Attributes:
-        flat_until_epoch: constant learning rate until here, cosine from here.
-        cosine_until_epoch: where the cosine ends; a shorter run does not get there.
+        optimiser: a name in `training.optim.OPTIMISERS`.
+        schedule: a name in `training.optim.SCHEDULES`: how the learning rate falls after the warm-up.
+        flat_until_epoch: of `cosine`: constant learning rate until here, cosine from here.
+        cosine_until_epoch: of `cosine`: where it ends; a shorter run does not get there.
+        final_factor: of `cosine`: share of the learning rate that is left in the end.
+        drop_epochs: of `steps`: from each of these zero-based epochs on a tenth is left of what was before.
         clip_norm: largest L2 norm of all gradients together; None for no clipping.
         ema_decay: lower bound of the weight of the newest value in the running average.
         ema_warm_up: steps over which the average forgets its start.
     """
 
+    optimiser: Literal["adamw", "adam", "rmsprop"] = "adamw"
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
     warm_up_steps: int = 1000
     warm_up_start: float = 1e-5
+    schedule: Literal["cosine", "steps"] = "cosine"
     flat_until_epoch: int = 135
     cosine_until_epoch: int = 270
     final_factor: float = 0.05
+    drop_epochs: tuple[int, ...] = ()
     clip_norm: float | None = 1.0
     ema_decay: float = 2e-4
     ema_warm_up: int = 2000
@@ -152,7 +193,8 @@ class Recipe:
         student: what is trained.
         teacher: what it learns from; None without one.
         input_size: of the student, and of a teacher that names none of its own.
-        sigma: width of the SimCC labels in bins, x then y; of poses.
+        codec: between crop pixels and what a pose estimator answers: makes the targets and reads the answers.
+        scheme: the points that it is to find, a key of `pose_core.schemes.SCHEMES`.
         batch_size: samples per step over all devices together.
         evaluate_every: epochs between evaluations.
         headline: the number of `training.evals` that chooses the best checkpoint, as `metric/part/score`.
@@ -167,10 +209,20 @@ class Recipe:
     task: Literal["pose", "detection"] = "pose"
     optimisation: Optimisation = Optimisation()
     input_size: Size = Size(192, 256)  # noqa: RUF009 - Size is frozen
-    sigma: tuple[float, float] = (4.9, 5.66)
+    codec: StoredCodec = SimCC()  # noqa: RUF009 - codecs are frozen
+    scheme: str = WHOLE_BODY
     epochs: int = 270
     batch_size: int = 512
     evaluate_every: int = 10
     headline: str = "coco-wholebody-ap/wholebody/AP"
     steps_per_epoch: int | None = None
     seed: int = 21
+
+    @property
+    def spec(self) -> EstimatorSpec:
+        """What a pose estimator trained with it expects and answers."""
+        return EstimatorSpec(input_size=self.input_size, codec=self.codec, scheme=self.scheme)
+
+
+StoredRecipe = Annotated[Recipe, BeforeValidator(in_todays_words)]
+"""A recipe as JSON holds it, whichever version wrote it."""

@@ -9,7 +9,8 @@ import typer
 
 from pose_core.errors import InvalidInput
 from training.assemble import find_weights
-from training.evals.report import format_table, write_json
+from training.evals.joint_rates import Curve, plot_curves
+from training.evals.report import Report, curves_of, format_table, write_json
 from training.measure import Measurement, load_candidate, measure
 from training.publish import describe_agreement, publish, real_crops, weights_row
 from training.published import DEFAULT_SIZE, Known
@@ -34,14 +35,16 @@ def eval_(
         Path | None, typer.Option(help="Boxes of a detector, a COCO results file, instead of the annotated ones.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write all numbers to this JSON file, too.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves of PCK and PCKh into this picture.")] = None,
     model: Model = None,
     size: InputSize = DEFAULT_SIZE,
     flip: Annotated[bool, typer.Option(help="Look at every crop mirrored, too, as published numbers do.")] = True,
     device: Chosen = "auto",
 ) -> None:
     """Measure a network: AP as published, PCK, and the errors of faces and hands."""
-    if output:
-        require_place(output)
+    for place in (output, plot):
+        if place:
+            require_place(place)
     candidate = load_candidate(network, data, device, Known(model, size))
     wanted = find_recipe(recipe) if recipe else candidate.recipe
     if wanted is None:
@@ -52,6 +55,19 @@ def eval_(
     typer.echo(format_table(report))
     if output:
         write_json(report, output)
+    if plot:
+        plot_curves(require_curves(report), plot)
+
+
+def require_curves(report: Report) -> dict[str, Curve]:
+    """The curves of a report.
+
+    Raises:
+        InvalidInput: nothing in it has one.
+    """
+    if not (curves := curves_of(report)):
+        raise InvalidInput("nothing that was measured has a curve", field="plot")
+    return curves
 
 
 def export(

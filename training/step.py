@@ -1,6 +1,6 @@
 """One step of training: a batch in, new weights out, and every number of it.
 
-batch -> method -> named losses -> backward -> clip -> finite? -> AdamW -> running average
+batch -> method -> named losses -> backward -> clip -> finite? -> optimiser -> running average
 """
 
 import math

@@ -2,18 +2,22 @@
 
 Our networks carry the published names, so loading is choosing keys by their prefix and being strict about the rest:
 
-    estimator   backbone.*, head.*                      a trained network of mmpose, or one of ours
+    estimator   all                                     a trained network of mmpose, or one of ours
     backbone    backbone.*                              a pre-trained body network; its head is left alone
     stage1      student.*                               a run of DWPose's first stage
     stage2      teacher.backbone.*, student.head.*      a run of DWPose's second stage: the backbone that was trained
                                                         is the teacher's, the student's own one never ran
+    stages      backbone.*                              a network with more stages of HRNet than ours, or as many
+    imagenet    conv*, bn*, layer1.*, ...               HRNet as it was trained to name pictures, likewise
+    tokens      backbone.*, keypoint_head.*             TokenPose or DistilPose as published with the latter; the names
+                                                        in its encoder are longer than ours
 
-Sources: DWPose@0232d66 and mmpose@759b39c1, pth_transfer.py.
+Sources: DWPose@0232d66 and mmpose@759b39c1, pth_transfer.py; yshMars/DistilPose@91651a8.
 """
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -25,7 +29,7 @@ from torch import Tensor, nn
 from pose_core.errors import ModelError, UnknownChoice
 from training.onnx_weights import read_onnx_weights
 
-Kind = Literal["estimator", "backbone", "stage1", "stage2"]
+Kind = Literal["estimator", "backbone", "stage1", "stage2", "stages", "imagenet", "tokens"]
 
 StateDict = Mapping[str, Tensor]
 
@@ -52,21 +56,50 @@ class Prefixes:
     Attributes:
         kept: prefix in the checkpoint -> prefix in the network.
         dropped: prefixes of keys that the network has no use for; any other key is an error.
+        renamed: what stands in the middle of a kept key -> in the network's, one after the other.
     """
 
     kept: Mapping[str, str]
     dropped: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 KINDS: Final[Mapping[Kind, Prefixes]] = {
-    "estimator": Prefixes({"backbone.": "backbone.", "head.": "head."}),
+    "estimator": Prefixes({"": ""}),
     "backbone": Prefixes({"backbone.": "backbone."}, dropped=("head.", "neck.")),
     "stage1": Prefixes({"student.": ""}, dropped=("teacher.", "distill_losses.")),
     "stage2": Prefixes(
         {"teacher.backbone.": "backbone.", "student.head.": "head."},
         dropped=("teacher.head.", "student.backbone.", "distill_losses."),
     ),
+    "stages": Prefixes({"backbone.": "backbone."}, dropped=("head.", "keypoint_head.")),
+    "imagenet": Prefixes(
+        {part: f"backbone.{part}" for part in ("conv1.", "bn1.", "conv2.", "bn2.", "layer1.", "transition", "stage")},
+        dropped=("incre_modules.", "downsamp_modules.", "final_layer.", "classifier."),
+    ),
+    "tokens": Prefixes(
+        {"backbone.": "backbone.", "keypoint_head.tokenhead.": "head.", "keypoint_head.tokenpose.": "head."},
+        dropped=("keypoint_head.tokenhead.pos_embedding", "keypoint_head.tokenpose.pos_embedding"),
+        renamed={
+            "head.keypoint_token": "head.encoder.keypoint_token",
+            "head.patch_to_embedding.": "head.encoder.patch_to_token.",
+            "head.transformer.layers.": "head.encoder.layers.",
+            ".0.fn.norm.": ".attention_norm.",
+            ".0.fn.fn.to_qkv.": ".attention.qkv.",
+            ".0.fn.fn.to_out.0.": ".attention.out.",
+            ".1.fn.norm.": ".mlp_norm.",
+            ".1.fn.fn.net.0.": ".mlp.0.",
+            ".1.fn.fn.net.3.": ".mlp.2.",
+            "head.mlp_head.": "head.mlp.",
+        },
+    ),
 }
+
+PARTS: Final[tuple[Kind, ...]] = ("backbone", "stages", "imagenet")
+"""Kinds that fill a backbone only."""
+
+LARGER: Final[tuple[Kind, ...]] = ("stages", "imagenet")
+"""Kinds whose backbone may have tensors that ours has not."""
 
 
 class Forgotten:
@@ -91,10 +124,10 @@ BESIDE_WEIGHTS: Final = (
 
 
 def load_upstream(network: nn.Module, path: Path, kind: Kind | None = "estimator") -> None:
-    """Fill a network with published weights, in place and completely (of a `backbone`, that part).
+    """Fill a network with published weights, in place and completely (of `PARTS`, its backbone).
 
     Args:
-        network: with the parts `backbone` and `head`, such as `training.models.rtmpose.RtmPose`.
+        network: with a part `backbone` if only that is wanted.
         path: `.safetensors`, a `.pth` of torch, or an `.onnx` of ours with its batch norms.
         kind: what the file is; see the module's docstring. None to find out by its keys, see `find_kind`.
 
@@ -107,8 +140,10 @@ def load_upstream(network: nn.Module, path: Path, kind: Kind | None = "estimator
     content = read_checkpoint(path)
     state = select_weights(content, kind or find_kind(content), str(path))
     wanted = network.state_dict()
-    if kind == "backbone":
+    if kind in PARTS:
         wanted = {key: tensor for key, tensor in wanted.items() if key.startswith("backbone.")}
+    if kind in LARGER:
+        state = {key: tensor for key, tensor in state.items() if key in wanted}
     require_match(state, wanted, str(path))
     network.load_state_dict({**network.state_dict(), **state}, strict=True)
 
@@ -165,11 +200,13 @@ def first_sentence(error: Exception) -> str:
 
 
 def find_kind(state: StateDict) -> Kind:
-    """What a whole checkpoint is, by its keys: a run of the published distiller, or a network.
+    """What a whole checkpoint is, by its keys: a run of DWPose's published distiller, or a network.
 
     A first stage is told from a second one by what its feature loss has learnt, or else by a student whose backbone is
     not the teacher's.
     """
+    if any(key.startswith("keypoint_head.token") for key in state):
+        return "tokens"
     if not any(key.startswith("student.") for key in state):
         return "estimator"
     teacher, student = (
@@ -196,16 +233,25 @@ def select_weights(state: StateDict, kind: Kind, name: str = "checkpoint") -> di
         raise UnknownChoice("kind", kind, KINDS)
     prefixes, selected, unknown = KINDS[kind], {}, []
     for key, tensor in state.items():
+        if key.startswith(prefixes.dropped):
+            continue
         old = next((prefix for prefix in prefixes.kept if key.startswith(prefix)), None)
-        if old is not None:
-            selected[prefixes.kept[old] + key.removeprefix(old)] = tensor
-        elif not key.startswith(prefixes.dropped):
+        if old is None:
             unknown.append(key)
+        else:
+            selected[rename(prefixes.kept[old] + key.removeprefix(old), prefixes.renamed)] = tensor
     if unknown:
         raise CheckpointMismatchError(f"{name} is no {kind} checkpoint; it has unknown keys {name_some(unknown)}")
     if not selected:
         raise CheckpointMismatchError(f"{name} is no {kind} checkpoint; it has no {' or '.join(prefixes.kept)}")
     return selected
+
+
+def rename(key: str, renamed: Mapping[str, str]) -> str:
+    """A key with every part replaced that has another name in our networks."""
+    for old, new in renamed.items():
+        key = key.replace(old, new)
+    return key
 
 
 def require_match(state: StateDict, wanted: StateDict, name: str) -> None:

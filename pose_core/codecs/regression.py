@@ -5,6 +5,7 @@ Source: DistilPose (Ye et al., CVPR 2023; yshMars/DistilPose@91651a8).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -15,7 +16,14 @@ from pose_core.types import Size
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """Encode and decode fractions of the crop."""
+    """Encode and decode fractions of the crop.
+
+    Attributes:
+        mirrored_scores: where the mirrored crop is looked at, too, which turns left points into right ones: whether
+            scores change places like points (`intended`) or not, as in the released code (`reference`).
+    """
+
+    mirrored_scores: Literal["intended", "reference"] = "intended"
 
     def encode(
         self,

@@ -6,9 +6,10 @@ from functools import partial
 
 from pose_core.codecs import Heatmap, SimCC
 from pose_core.errors import ModelError, UnknownChoice
-from pose_core.estimators.estimator import SCHEMES, EstimatorSpec
+from pose_core.estimators.estimator import EstimatorSpec
 from pose_core.estimators.metadata import SPEC_KEY, read_spec
 from pose_core.estimators.top_down import estimate
+from pose_core.schemes import SCHEMES, WHOLE_BODY
 from pose_core.session import Device, Session, open_session
 from pose_core.timing import Timer
 from pose_core.types import Image, PeopleKeypoints, PersonBox, Size
@@ -16,6 +17,9 @@ from pose_core.weights import WEIGHTS, resolve, row_of
 
 _LOW = EstimatorSpec(input_size=Size(192, 256), codec=SimCC(sigma=(4.9, 5.66)))
 _HIGH = EstimatorSpec(input_size=Size(288, 384), codec=SimCC(sigma=(6.0, 6.93)))
+
+GUESSED = (WHOLE_BODY, "coco")
+"""Schemes that a file without metadata may have; of fewer points there are too many to tell which."""
 
 ESTIMATORS: dict[str, EstimatorSpec] = {
     "skelmap-t": _LOW,
@@ -103,7 +107,7 @@ def guess(session: Session, size: Size) -> EstimatorSpec:
     """
     shapes = {output.name: output.shape for output in session.runtime.get_outputs()}
     counts = {shape[1] if len(shape) > 1 else None for shape in shapes.values()}
-    scheme = next((name for name, points in SCHEMES.items() if counts == {len(points)}), None)
+    scheme = next((name for name in GUESSED if counts == {len(SCHEMES[name])}), None)
     ranks = [len(shape) for shape in shapes.values()]
     if scheme and ranks == [3, 3]:
         across, down = (shape[2] for shape in shapes.values())
@@ -113,8 +117,8 @@ def guess(session: Session, size: Size) -> EstimatorSpec:
         return EstimatorSpec(codec=Heatmap(), scheme=scheme)
     raise ModelError(
         f"{session.path} answers {shapes}: expected simcc_x and simcc_y of shape (N, points, bins) or heatmaps of "
-        f"shape (N, points, height, width), with {' or '.join(str(len(points)) for points in SCHEMES.values())} points"
+        f"shape (N, points, height, width), with {' or '.join(str(len(SCHEMES[name])) for name in GUESSED)} points"
     )
 
 
-__all__ = ["ESTIMATORS", "SCHEMES", "Estimator", "EstimatorSpec", "load_estimator", "open_estimator"]
+__all__ = ["ESTIMATORS", "Estimator", "EstimatorSpec", "load_estimator", "open_estimator"]

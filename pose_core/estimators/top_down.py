@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from pose_core.errors import ModelError
-from pose_core.estimators.estimator import SCHEMES, EstimatorSpec
+from pose_core.estimators.estimator import EstimatorSpec
 from pose_core.geometry import (
     CropRegion,
     crop_image,
@@ -19,6 +19,7 @@ from pose_core.geometry import (
     fill_tensor,
     normalise_table,
 )
+from pose_core.schemes import SCHEMES, WHOLE_BODY, convert_scheme
 from pose_core.session import Session
 from pose_core.skeleton import KEYPOINT_COUNT
 from pose_core.timing import Timer
@@ -43,7 +44,8 @@ def estimate(
             points = spec.codec.decode(
                 [outputs[name][: stop - start] for name in session.output_names], spec.input_size
             )
-            people[start:stop, SCHEMES[spec.scheme]] = points_of_photo(points, regions[start:stop], spec)
+            placed = points_of_photo(points, regions[start:stop], spec)
+            people[start:stop] = convert_scheme(placed, spec.scheme, WHOLE_BODY)
     return people
 
 

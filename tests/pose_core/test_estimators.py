@@ -8,7 +8,8 @@ from onnx import helper
 
 from pose_core.codecs import SimCC
 from pose_core.errors import ModelError, UnknownChoice, WeightsMissing
-from pose_core.estimators import ESTIMATORS, SCHEMES, EstimatorSpec, guess, load_estimator
+from pose_core.estimators import ESTIMATORS, EstimatorSpec, guess, load_estimator
+from pose_core.schemes import SCHEMES
 from pose_core.session import CPU, open_session
 from pose_core.timing import Timer
 from pose_core.types import Image, PersonBox, Size

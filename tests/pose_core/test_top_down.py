@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pose_core.codecs import Heatmap, SimCC
 from pose_core.errors import ModelError
 from pose_core.estimators import EstimatorSpec
-from pose_core.estimators.estimator import IMAGENET_MEAN, IMAGENET_STD, SCHEMES
+from pose_core.estimators.estimator import IMAGENET_MEAN, IMAGENET_STD
 from pose_core.estimators.top_down import crop_tensor, estimate, plan_batches, points_of_photo
 from pose_core.geometry import CropRegion, crop_region
 from pose_core.session import BATCH_SIZES, CPU, CUDA, Session, open_session
@@ -115,12 +115,6 @@ def test_points_go_back_through_their_persons_region() -> None:
 def test_a_network_with_another_number_of_points_is_refused() -> None:
     with pytest.raises(ModelError, match="answers 17 points; scheme coco-wholebody has 133"):
         points_of_photo(np.zeros((1, 17, 3), np.float32), [CropRegion(0.0, 0.0, 3.0, 4.0)], SPEC)
-
-
-def test_schemes_say_where_points_go() -> None:
-    for numbers in SCHEMES.values():
-        assert len(set(numbers.tolist())) == len(numbers)
-        assert numbers.max() < KEYPOINT_COUNT
 
 
 # ---- all of it

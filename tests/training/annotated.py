@@ -1,12 +1,14 @@
 """A small annotated set with drawn photos, and what a network could say about it: for tests of the metrics."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from pose_core.schemes import SCHEMES
 from pose_core.skeleton import KEYPOINT_COUNT
 from pose_core.types import PersonBox
 from training.evals import GroundTruth, Prediction, Predictions, read_ground_truth
@@ -57,6 +59,21 @@ def make_truth(v: float = 2) -> GroundTruth:
     return read_ground_truth(make_content(v), "drawn")
 
 
+def make_mpii_truth() -> GroundTruth:
+    """The same people with the 16 points of MPII and heads of 20 pixels."""
+    truth, scheme = make_truth(), "mpii"
+    people = []
+    for number, person in enumerate(truth.people):
+        points = make_points(person.box, number)[: len(SCHEMES[scheme])]
+        people.append(replace(person, keypoints=points, head_px=20.0))
+    return replace(truth, people=tuple(people), scheme=scheme)
+
+
+def truth_for(metric: str) -> GroundTruth:
+    """A set that a metric can be measured on."""
+    return make_mpii_truth() if metric.startswith("pckh") else make_truth()
+
+
 def write_photos(folder: Path) -> None:
     """The two pictures: noise, so that every crop is another one."""
     rng = np.random.default_rng(0)
@@ -64,10 +81,11 @@ def write_photos(folder: Path) -> None:
         cv2.imwrite(str(folder / f"{number}.png"), rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8))
 
 
-def copy_truth(
-    truth: GroundTruth, shift: tuple[float, float] = (0, 0), *, scheme: str = "coco-wholebody"
-) -> Predictions:
-    """The annotated points, moved, with score 0.9: what a perfect network says if they are not."""
+def copy_truth(truth: GroundTruth, shift: tuple[float, float] = (0, 0), *, scheme: str | None = None) -> Predictions:
+    """The annotated points, moved, with score 0.9: what a perfect network says if they are not.
+
+    It knows all points of the set, or those of another scheme.
+    """
     people = []
     for person in truth.people:
         left, top, width, height = person.box
@@ -76,4 +94,4 @@ def copy_truth(
         keypoints[:, 2] = 0.9
         box = PersonBox(left, top, left + width, top + height)
         people.append(Prediction(person.photo_id, person.id, box, 1.25**2 * box.area, keypoints))
-    return Predictions("copy", "annotated", tuple(people), scheme)
+    return Predictions("copy", "annotated", tuple(people), scheme or truth.scheme)

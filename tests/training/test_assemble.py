@@ -1,14 +1,18 @@
 """From recipes to networks and validation data."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import save_file
 from torch.autograd import backward
 
+from pose_core.codecs import Codec, Heatmap, Regression, SimCC
 from pose_core.errors import InvalidInput, ModelError, UnknownChoice, WeightsMissing
 from pose_core.types import PersonBox, Size
 from tests.training import tiny
@@ -16,13 +20,20 @@ from tests.training.data_folder import SOURCE, annotation, write_folder
 from training.assemble import build_batches, build_method, build_network, find_weights
 from training.checkpoints import save_checkpoint
 from training.data import load_sources
-from training.deployable import Description, load_deployable, save_deployable
+from training.deployable import (
+    KEY,
+    Description,
+    load_deployable,
+    read_description,
+    save_deployable,
+    save_tensors,
+)
 from training.distributed import World
 from training.loop import start
 from training.measure import read_validation, truth_of
 from training.models import MODELS
 from training.models.rtmpose import RtmPose
-from training.recipe import MethodRecipe, Network, Source
+from training.recipe import MethodRecipe, Network, Recipe, Source, StoredCodec, StoredRecipe
 from training.recipes import RECIPES
 from training.recipes.debug import debug_of
 
@@ -117,7 +128,7 @@ def test_processes_share_a_batch(tmp_path: Path) -> None:
 
 def test_a_described_file_is_rebuilt(tmp_path: Path) -> None:
     network = MODELS["rtmpose-t"](input_size=SMALL)
-    description = Description(model="rtmpose-t", input_size=SMALL, sigma=(1.0, 2.0), recipe="r", step=7)
+    description = Description(model="rtmpose-t", input_size=SMALL, codec=SimCC(sigma=(1.0, 2.0)), recipe="r", step=7)
     save_deployable(network.state_dict(), description, tmp_path / "w.safetensors")
     rebuilt, found = load_deployable(tmp_path / "w.safetensors")
     assert found == description
@@ -126,11 +137,39 @@ def test_a_described_file_is_rebuilt(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
 
 
+def test_older_words_are_understood(tmp_path: Path) -> None:
+    """A version that knew SimCC alone wrote down its sigma, in files of weights and in recipes."""
+    size = {"width": 64, "height": 64}
+    older = {"model": "rtmpose-t", "input_size": size, "sigma": [1.0, 2.0], "recipe": "r", "step": 7}
+    path = tmp_path / "w.safetensors"
+    save_tensors(MODELS["rtmpose-t"](input_size=SMALL).state_dict(), path, {KEY: json.dumps(older)})
+    about = Description(model="rtmpose-t", input_size=SMALL, codec=SimCC(sigma=(1.0, 2.0)), recipe="r", step=7)
+    assert read_description(path) == about
+    recipes: TypeAdapter[Recipe] = TypeAdapter(StoredRecipe)
+    recipe = RECIPES["dwpose-s2-l-384"]()
+    words = json.loads(recipes.dump_json(recipe))
+    assert recipes.validate_python(words) == recipe
+    before = {key: value for key, value in words.items() if key not in {"codec", "scheme"}} | {"sigma": [6.0, 6.93]}
+    assert recipes.validate_python(before) == recipe
+
+
+@pytest.mark.parametrize("codec", [{"name": "bins"}, {}, {"name": "simcc", "width": 3}])
+def test_a_codec_that_does_not_exist_is_refused(codec: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="codec"):
+        TypeAdapter(StoredCodec).validate_python(codec)
+
+
+def test_codecs_come_back_from_json() -> None:
+    codecs: TypeAdapter[Codec] = TypeAdapter(StoredCodec)
+    for codec in (SimCC(sigma=(6.0, 6.93)), Heatmap(map_size=Size(64, 64), refine="dark"), Regression()):
+        assert codecs.validate_json(codecs.dump_json(codec)) == codec
+
+
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("no tensors")
     with pytest.raises(InvalidInput, match=r"text\.safetensors cannot be read"):
         load_deployable(tmp_path / "text.safetensors")
-    description = Description(model="rtmpose-s", input_size=SMALL, sigma=(1.0, 2.0), recipe="r", step=7)
+    description = Description(model="rtmpose-s", input_size=SMALL, codec=SimCC(sigma=(1.0, 2.0)), recipe="r", step=7)
     save_deployable(MODELS["rtmpose-t"](input_size=SMALL).state_dict(), description, tmp_path / "w.safetensors")
     with pytest.raises(ModelError, match="does not fit the network"):
         load_deployable(tmp_path / "w.safetensors")

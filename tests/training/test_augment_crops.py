@@ -73,8 +73,8 @@ def test_mirror_image_exchanges_left_and_right(tmp_path: Path, rng: np.random.Ge
     mirrored_box = PersonBox(99 - box.right, box.top, 99 - box.left, box.bottom)
     region = crop_region(mirrored_box, SIZE)
     mirrored = View(region, crop_matrix(region, SIZE), mirrored=True)
-    keypoints = keypoints_in_view(person.keypoints, mirrored, 100)
-    expected = keypoints_in_view(person.keypoints, view, 100)
+    keypoints = keypoints_in_view(person, mirrored)
+    expected = keypoints_in_view(person, view)
     np.testing.assert_allclose(keypoints[[2, 1, 4, 3], 1], expected[[1, 2, 3, 4], 1], atol=1e-3)
     crop = crop_of(person.picture, mirrored, SIZE, PictureReader(), reduce=False)
     photo = PictureReader().read(person.picture).image
@@ -125,7 +125,7 @@ def test_a_matrix_that_mirrors_would_not_give_the_same_crop(tmp_path: Path, rng:
 def test_keypoints_follow_the_matrix_and_keep_their_weights(tmp_path: Path, rng: np.random.Generator) -> None:
     person = write_person(tmp_path, Size(100, 140), rng)
     view = plain_view(person, SIZE)
-    keypoints = keypoints_in_view(person.keypoints, view, 100)
+    keypoints = keypoints_in_view(person, view)
     np.testing.assert_allclose(keypoints[:, :2], photo_to_crop(person.keypoints[:, :2], view.matrix), rtol=1e-6)
     np.testing.assert_array_equal(keypoints[:, 2], person.keypoints[:, 2])
     assert keypoints.dtype == np.float32

@@ -160,7 +160,9 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_places_that_do_not_exist_are_made_before_anything_is_computed(trained: Path, tmp_path: Path) -> None:
-    output_of("eval", trained, "--output", tmp_path / "new" / "numbers.json", "--no-flip")
+    plot = tmp_path / "new" / "curves.png"
+    output_of("eval", trained, "--output", tmp_path / "new" / "numbers.json", "--plot", plot, "--no-flip")
+    assert plot.is_file()
     assert (tmp_path / "new" / "numbers.json").is_file()
 
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from pose_core.schemes import WHOLE_BODY
 from pose_core.types import PersonBox, Size
-from training.data.cuts import HEAD, LEAST_PX, MARGINS, Window, draw_around, draw_window, whole
+from training.data.cuts import LEAST_PX, MARGINS, Window, draw_around, draw_window, whole
+from training.data.parts import HEAD, points_of
 
 PHOTO = Size(300, 400)
 BOX = PersonBox(50.0, 40.0, 250.0, 380.0)
@@ -39,7 +41,7 @@ def test_windows_cut_the_person(rng: np.random.Generator) -> None:
 
 
 def test_portraits_hold_the_head(rng: np.random.Generator) -> None:
-    window = draw_around(FIGURE, HEAD, MARGINS["head"], rng)
+    window = draw_around(FIGURE[points_of(HEAD, WHOLE_BODY)], MARGINS["head"], rng)
     assert window is not None
     assert window.left < 150
     assert window.right > 166
@@ -47,7 +49,8 @@ def test_portraits_hold_the_head(rng: np.random.Generator) -> None:
 
 
 def test_too_few_labels_make_no_portrait(rng: np.random.Generator) -> None:
-    assert draw_around(keypoints_at({0: (10, 10), 1: (12, 10)}), HEAD, MARGINS["head"], rng) is None
+    head = keypoints_at({0: (10, 10), 1: (12, 10)})[points_of(HEAD, WHOLE_BODY)]
+    assert draw_around(head, MARGINS["head"], rng) is None
 
 
 def test_without_labels_one_side_is_cut_off(rng: np.random.Generator) -> None:

@@ -118,7 +118,7 @@ def test_a_recipe_of_another_task_is_refused(trained: Path, exported: tuple[Path
         error = call("eval", network, "--recipe", "folder-t-debug").exception
         assert isinstance(error, InvalidInput)
         assert "folder-t-debug is no recipe for a person detector" in str(error)
-    with pytest.raises(InvalidInput, match="is no pose estimator but a yolox-nano-person"):
+    with pytest.raises(InvalidInput, match="is no RTMPose but a yolox-nano-person"):
         load_deployable(find_checkpoint(trained) / "deployable.safetensors")
     wrong = replace(find_recipe("skelmap-det-debug"), student=Network(model="rtmpose-t"))
     with pytest.raises(InvalidInput, match="rtmpose-t is no person detector"):

@@ -2,30 +2,31 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from pose_core.codecs import Heatmap, Regression, SimCC
+from pose_core.codecs import CODECS, Codec, Heatmap, Regression, SimCC
 from pose_core.errors import InvalidInput, ModelError, UnknownChoice
 from pose_core.estimators import EstimatorSpec, load_estimator
-from pose_core.skeleton import FLIP_ORDER
+from pose_core.schemes import SCHEMES
 from pose_core.timing import Timer
 from pose_core.types import Image, Size
 from tests import tiny_onnx
 from tests.training.annotated import make_content, make_truth, write_photos
 from training.evals.ground_truth import read_ground_truth
 from training.evals.networks import EvalNetwork, evaluating, onnx_network, run_torch, torch_network
-from training.evals.predict import ahead, chunks, mirrored_order, predict, read_photo, run_flipped, unmirror
+from training.evals.predict import UNMIRROR, ahead, chunks, predict, read_photo, run_flipped, unmirror
 from training.evals.records import Floats, Predictions
 from training.evals.views import PhotoBoxes, Views, annotated_boxes, detected_boxes
 from training.export import export_onnx
 from training.models.rtmpose import RtmPose, Scale, build_rtmpose
 
 SIZE = Size(width=64, height=96)
+SPEC = EstimatorSpec(input_size=SIZE)
 Randomise = Callable[[nn.Module], None]
 
 
@@ -84,14 +85,14 @@ def test_file_says_what_the_service_says(views: Views, network: RtmPose, tmp_pat
 @pytest.mark.parametrize("flip", [False, True])
 def test_torch_says_what_its_file_says(views: Views, network: RtmPose, tmp_path: Path, *, flip: bool) -> None:
     path = export_onnx(network, tmp_path / "model.onnx").path
-    from_torch = stack(run(torch_network(network, "student"), views, flip=flip))
+    from_torch = stack(run(torch_network(network, "student", SPEC), views, flip=flip))
     from_file = stack(run(onnx_network(str(path), "cpu"), views, flip=flip))
     np.testing.assert_allclose(from_torch[..., 2], from_file[..., 2], atol=1e-3)
     assert (np.abs(from_torch - from_file).max(axis=-1) < 0.01).mean() > 0.99, "but for ties of bins"
 
 
 def test_neither_batches_nor_threads_change_anything(views: Views, network: RtmPose) -> None:
-    ready = torch_network(network, "student")
+    ready = torch_network(network, "student", SPEC)
     expected = stack(run(ready, views, flip=True))
     for batch_size, workers in ((1, 1), (2, 3)):
         np.testing.assert_allclose(
@@ -100,9 +101,9 @@ def test_neither_batches_nor_threads_change_anything(views: Views, network: RtmP
 
 
 def test_mirrored_crops_give_mirrored_answers(network: RtmPose) -> None:
-    ready = torch_network(network, "student")
+    ready = torch_network(network, "student", SPEC)
     crops = np.random.default_rng(0).normal(size=(2, 3, SIZE.height, SIZE.width)).astype(np.float32)
-    order = mirrored_order("coco-wholebody")
+    order = SCHEMES["coco-wholebody"].flip_order
     straight = run_flipped(ready.run, SimCC(), order, crops)
     mirrored = run_flipped(ready.run, SimCC(), order, np.ascontiguousarray(crops[..., ::-1]))
     for one, other in zip(straight, unmirror(mirrored, SimCC(), order), strict=True):
@@ -112,19 +113,35 @@ def test_mirrored_crops_give_mirrored_answers(network: RtmPose) -> None:
 
 def test_unmirroring_swaps_sides_and_reverses_x_only() -> None:
     x_bins, y_bins = (np.arange(133 * 4, dtype=np.float32).reshape(1, 133, 4) for _ in "xy")
-    order = mirrored_order("coco-wholebody")
+    order = SCHEMES["coco-wholebody"].flip_order
     found_x, found_y = unmirror([x_bins, y_bins], SimCC(), order)
     assert found_x[0, 1].tolist() == x_bins[0, 2, ::-1].tolist()
     assert found_y[0, 1].tolist() == y_bins[0, 2].tolist()
-    (maps,) = unmirror([np.arange(17 * 6.0).reshape(1, 17, 2, 3)], Heatmap(), mirrored_order("coco"))
-    assert maps[0, 5].tolist() == [[38, 37, 36], [41, 40, 39]]
-    with pytest.raises(InvalidInput, match="flip: no flip test for Regression"):
-        unmirror([x_bins, y_bins], Regression(), order)
+    said, coco = np.arange(17 * 6.0).reshape(1, 17, 2, 3), SCHEMES["coco"].flip_order
+    (middles,) = unmirror([said], Heatmap(cell_offset=0.5), coco)
+    assert middles[0, 5].tolist() == [[38, 37, 36], [41, 40, 39]]
+    (moved,) = unmirror([said], Heatmap(), coco)
+    assert moved[0, 5].tolist() == [[38, 38, 37], [41, 41, 40]], "one cell to the right, the first column stays"
+    with pytest.raises(InvalidInput, match="flip: no flip test for object"):
+        unmirror([x_bins, y_bins], cast("Codec", object()), order)
 
 
-def test_order_of_a_scheme_is_within_the_scheme() -> None:
-    assert mirrored_order("coco").tolist() == FLIP_ORDER[:17].tolist()
-    assert mirrored_order("coco-wholebody").tolist() == FLIP_ORDER.tolist()
+@pytest.mark.parametrize("codec", CODECS.values())
+def test_every_codec_can_be_mirrored(codec: type[Codec]) -> None:
+    assert codec in UNMIRROR
+
+
+def test_unmirroring_points_swaps_their_scores_or_not() -> None:
+    fractions = np.linspace(0, 1, 34, dtype=np.float32).reshape(1, 17, 2)
+    scores = np.arange(17, dtype=np.float32).reshape(1, 17, 1)
+    coco = SCHEMES["coco"].flip_order
+    intended, reference = (
+        unmirror([fractions, scores], Regression(mirrored_scores=which), coco) for which in ("intended", "reference")
+    )
+    for found in (intended[0], reference[0]):
+        np.testing.assert_allclose(found[0, 5], [1 - fractions[0, 6, 0], fractions[0, 6, 1]])
+    assert (intended[1][0, 5], intended[1][0, 6]) == (6, 5), "the left shoulder's score is the right one's"
+    assert (reference[1][0, 5], reference[1][0, 6]) == (5, 6)
 
 
 def test_seventeen_points_leave_the_others_unknown(views: Views, tmp_path: Path) -> None:
@@ -154,7 +171,7 @@ def test_spec_of_the_caller_wins(views: Views, tmp_path: Path) -> None:
 def test_unreadable_photos_are_named(views: Views, network: RtmPose) -> None:
     views.photos[0].path.write_bytes(b"no picture")
     views.photos[1].path.unlink()
-    said = run(torch_network(network, "student"), views)
+    said = run(torch_network(network, "student", SPEC), views)
     assert said.people == ()
     assert [problem.partition(" is no ")[2] for problem in said.problems] == [
         "readable photo: annotations 10, 11 left out",
@@ -167,7 +184,7 @@ def test_a_photo_of_another_size_is_a_problem_and_not_looked_at(network: RtmPose
     write_photos(tmp_path)
     content = make_content()
     content["images"][0] |= {"width": 400, "height": 320}
-    said = run(torch_network(network, "student"), annotated_boxes(read_ground_truth(content), tmp_path))
+    said = run(torch_network(network, "student", SPEC), annotated_boxes(read_ground_truth(content), tmp_path))
     assert [person.id for person in said.people] == [12]
     assert said.problems == (
         f"{tmp_path / '1.png'} has 200 x 160 pixels, the annotations say 400 x 320: annotations 10, 11 left out",
@@ -177,7 +194,7 @@ def test_a_photo_of_another_size_is_a_problem_and_not_looked_at(network: RtmPose
 def test_detections_keep_their_scores(network: RtmPose, tmp_path: Path) -> None:
     write_photos(tmp_path)
     listed = [{"image_id": n, "category_id": 1, "bbox": [10, 10, 50, 90], "score": n / 4} for n in (2, 1)]
-    said = run(torch_network(network, "student"), detected_boxes(make_truth(), tmp_path, listed))
+    said = run(torch_network(network, "student", SPEC), detected_boxes(make_truth(), tmp_path, listed))
     assert [(person.photo_id, person.id, person.box.score) for person in said.people] == [(1, 1, 0.25), (2, 0, 0.5)]
     assert said.boxes == "detected"
 
@@ -189,27 +206,27 @@ def test_modes_of_a_partly_frozen_network_survive(views: Views, network: RtmPose
     mean = network.state_dict()["backbone.stem.0.bn.running_mean"].clone()
     with evaluating(network):
         assert not any(module.training for module in network.modules())
-    run(torch_network(network, "student"), views)
+    run(torch_network(network, "student", SPEC), views)
     assert [module.training for module in network.modules()] == before
     assert torch.equal(mean, network.state_dict()["backbone.stem.0.bn.running_mean"])
 
 
 def test_bar_shows_only_when_asked(views: Views, network: RtmPose, capfd: pytest.CaptureFixture[str]) -> None:
-    run(torch_network(network, "student"), views)
+    run(torch_network(network, "student", SPEC), views)
     assert capfd.readouterr() == ("", "")
-    predict(torch_network(network, "student"), views, flip=False, workers=1)
+    predict(torch_network(network, "student", SPEC), views, flip=False, workers=1)
     assert "student: 100%" in capfd.readouterr().err
 
 
 def test_nobody_to_look_at(network: RtmPose) -> None:
-    assert run(torch_network(network, "student"), Views("annotated", ())).people == ()
+    assert run(torch_network(network, "student", SPEC), Views("annotated", ())).people == ()
 
 
 def test_wrong_number_of_points_and_unknown_names_are_refused(views: Views) -> None:
     torch.manual_seed(0)
     model = RtmPose(Scale(deepen=0.1, widen=0.125), SIZE, 5)
     with pytest.raises(ModelError, match="answers 5 points"):
-        run(torch_network(model, "student"), views)
+        run(torch_network(model, "student", SPEC), views)
     with pytest.raises(UnknownChoice, match="estimator: unknown value 'rtmpose-z'"):
         onnx_network("rtmpose-z")
 
@@ -235,7 +252,7 @@ def test_flip_test_is_the_reference_s(
     model = build_rtmpose("t")
     load_recorded(model)
     crops = detw.det_input("x", (2, 3, 256, 192))
-    order = mirrored_order("coco-wholebody")
+    order = SCHEMES["coco-wholebody"].flip_order
     found = run_flipped(lambda batch: run_torch(model, batch), SimCC(), order, crops)
     with np.load(dwpose_oracle / "model_t.npz") as recorded:
         for name, array in zip(("tta_x", "tta_y"), found, strict=True):

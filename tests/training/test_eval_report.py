@@ -12,8 +12,8 @@ from pose_core.codecs import Heatmap
 from pose_core.errors import InvalidInput, UnknownChoice
 from pose_core.estimators import EstimatorSpec
 from pose_core.types import Size
-from tests.training.annotated import copy_truth, make_truth, write_photos
-from training.evals import EVALS, GroundTruth, Predictions, read_ground_truth
+from tests.training.annotated import copy_truth, make_truth, truth_for, write_photos
+from training.evals import EVALS, GroundTruth, Predictions, metrics_of, read_ground_truth
 from training.evals.networks import onnx_network
 from training.evals.pck import evaluate_pck
 from training.evals.predict import predict
@@ -25,7 +25,7 @@ from training.models.rtmpose import RtmPose, Scale
 
 @pytest.mark.parametrize("name", EVALS)
 def test_every_metric_lists_its_numbers(name: str) -> None:
-    truth = make_truth()
+    truth = truth_for(name)
     result = EVALS[name](truth, copy_truth(truth))
     scores = result.scores()
     assert len({(score.part, score.name) for score in scores}) == len(scores) > 0
@@ -37,13 +37,15 @@ def test_every_metric_lists_its_numbers(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVALS)
 def test_every_metric_bears_an_empty_set(name: str) -> None:
-    result = EVALS[name](GroundTruth("nobody", (), ()), Predictions("silence", "annotated", ()))
+    scheme = truth_for(name).scheme
+    nobody = GroundTruth("nobody", (), (), scheme=scheme)
+    result = EVALS[name](nobody, Predictions("silence", "annotated", (), scheme))
     assert all(score.value is None for score in result.scores())
 
 
 @pytest.mark.parametrize("name", EVALS)
 def test_every_metric_tells_better_from_worse(name: str) -> None:
-    truth = make_truth()
+    truth = truth_for(name)
     good, bad = (
         {(score.part, score.name): score.value for score in EVALS[name](truth, copy_truth(truth, (pixels, 0))).scores()}
         for pixels in (0, 12)
@@ -81,7 +83,7 @@ def test_json_keeps_every_number_and_null_for_none(tmp_path: Path) -> None:
     write_json(report, tmp_path / "report.json")
     read = json.loads((tmp_path / "report.json").read_text())
     assert read == to_json(report)
-    assert list(read["results"]) == list(EVALS)
+    assert list(read["results"]) == metrics_of("coco-wholebody")
     assert read["results"]["coco-wholebody-ap"]["parts"]["body"]["AP_L"] is None
     assert read["results"]["pck"]["parts"]["body"] == {"points": 51, "PCK@0.05": 1, "PCK@0.1": 1, "PCK@0.2": 1}
     assert read["counts"]["photos"] == 2
@@ -111,7 +113,12 @@ def test_a_run_gets_its_headline_first(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = RtmPose(Scale(deepen=0.1, widen=0.125), Size(width=64, height=96), 133)
     measure = make_evaluate(
-        truth, annotated_boxes(truth, tmp_path), headline="pck/wholebody/PCK@0.2", workers=1, progress=False
+        truth,
+        annotated_boxes(truth, tmp_path),
+        spec=EstimatorSpec(input_size=network.input_size),
+        headline="pck/wholebody/PCK@0.2",
+        workers=1,
+        progress=False,
     )
     numbers = measure(network)
     assert next(iter(numbers)) == "pck/wholebody/PCK@0.2"

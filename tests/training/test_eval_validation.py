@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pose_core.errors import InvalidInput, UnknownChoice
+from pose_core.estimators import EstimatorSpec
 from tests.training.annotated import copy_truth, make_content, make_truth, write_photos
 from training.contracts import Evaluate
 from training.evals import GroundTruth, read_ground_truth
@@ -18,7 +19,8 @@ PCK = "pck/wholebody/PCK@0.05"
 
 
 def build(folder: Path, truth: GroundTruth, headline: str = PCK) -> Evaluate:
-    return make_evaluate(truth, annotated_boxes(truth, folder), headline=headline, progress=False)
+    views = annotated_boxes(truth, folder)
+    return make_evaluate(truth, views, spec=EstimatorSpec(), headline=headline, progress=False)
 
 
 @pytest.mark.parametrize("headline", [PCK, "coco-wholebody-ap/wholebody/AP", "oks/body/OKS", "hand-error/hand/mean"])

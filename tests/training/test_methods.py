@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,10 @@ BUILDERS: dict[str, Callable[..., Method]] = {
         tiny.build_student(), tiny.build_teacher(scale=tiny.SCALE), **options
     ),
     "yolox": lambda **options: tiny.build_method("yolox", teacher_least=0.0, **options),
-    "blockwise": lambda: tiny.build_method("blockwise"),
+    **{
+        name: partial(tiny.build_method, name)
+        for name in ("supervised-heatmaps", "fpd", "regression", "distilpose", "blockwise")
+    },
 }
 
 
@@ -112,8 +116,7 @@ def gradient_norm(network: nn.Module) -> float:
 @pytest.mark.parametrize("name", METHODS)
 def test_losses_reach_exactly_what_requires_a_gradient(name: str) -> None:
     method = BUILDERS[name]().train()
-    batch = tiny.make_scenes().prepared(torch.contiguous_format) if name in tiny.SCENE_METHODS else normalised_batch()
-    result = method(batch, START)
+    result = method(tiny.one_batch(name).prepared(torch.contiguous_format), START)
     assert all(loss.ndim == 0 and loss > 0 for loss in result.losses.values())
     assert all(not metric.requires_grad for metric in result.metrics.values())
     backward(torch.stack(list(result.losses.values())).sum())

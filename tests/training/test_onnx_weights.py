@@ -6,6 +6,7 @@ import onnx
 import pytest
 import torch
 
+from pose_core.codecs import SimCC
 from pose_core.errors import ModelError
 from pose_core.session import open_session
 from pose_core.types import Size
@@ -33,7 +34,7 @@ def trained(model: str) -> Network:
 
 
 def published(model: str, folder: Path, precision: str = "float32", *, keep_norms: bool = True) -> Path:
-    about = Description(model=model, input_size=SMALL, sigma=(4.9, 5.66), recipe="x", step=1, task=TASKS[model])
+    about = Description(model=model, input_size=SMALL, codec=SimCC(), recipe="x", step=1, task=TASKS[model])
     save_deployable(trained(model).state_dict(), about, folder / "w.safetensors")
     path = folder / f"{model}.onnx"
     publish(folder / "w.safetensors", path, None, precision=precision, keep_norms=keep_norms)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from torch import nn
 from torch.autograd import backward
 
 from pose_core.codecs import SimCC
+from pose_core.errors import UnknownChoice
 from pose_core.types import Size
 from tests.training import tiny
 from training.losses import ground_truth_loss
@@ -121,6 +122,34 @@ def test_rate_without_warm_up_or_cosine() -> None:
     steady = replace(SHORT, warm_up_steps=0, flat_until_epoch=2, cosine_until_epoch=2)
     assert [learning_rate(steady, step, 1) for step in (0, 1, 2)] == pytest.approx([1.0, 1.0, 0.1])
     assert learning_rate(replace(SHORT, warm_up_steps=1), 0, 10) == pytest.approx(1e-5)
+
+
+def test_steps_leave_a_tenth_each() -> None:
+    """Fast Human Pose Estimation: 2.5e-4, 2.5e-5 from epoch 90 and 2.5e-6 from epoch 120 on."""
+    steps = Optimisation(learning_rate=2.5e-4, schedule="steps", drop_epochs=(90, 120), warm_up_steps=0)
+    rates = [learning_rate(steps, 10 * epoch, 10) for epoch in (0, 89, 90, 119, 120, 139)]
+    assert rates == pytest.approx([2.5e-4, 2.5e-4, 2.5e-5, 2.5e-5, 2.5e-6, 2.5e-6])
+    assert learning_rate(replace(steps, warm_up_steps=3, warm_up_start=0.001), 1, 10) == pytest.approx(
+        1.25e-4, rel=2e-3
+    )
+
+
+@pytest.mark.parametrize(("name", "moved"), [("adamw", 1.0), ("adam", 1.0), ("rmsprop", 10.0)])
+def test_a_first_step_has_the_length_of_the_rate(name: Literal["adamw", "adam", "rmsprop"], moved: float) -> None:
+    """RMSProp divides by the root of a hundredth of the squared gradient."""
+    model = nn.Linear(1, 1, bias=False)
+    before = model.weight.item()
+    optimiser = build_optimiser(model, replace(PUBLISHED, optimiser=name, learning_rate=1e-3, weight_decay=0.0))
+    model.weight.grad = torch.tensor([[0.5]])
+    optimiser.step()
+    assert before - model.weight.item() == pytest.approx(moved * 1e-3, rel=1e-4)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(UnknownChoice, match="optimiser: unknown value 'sgd'; valid: adamw, adam, rmsprop"):
+        build_optimiser(tiny.build_student(), replace(PUBLISHED, optimiser="sgd"))  # type: ignore[arg-type]
+    with pytest.raises(UnknownChoice, match="schedule: unknown value 'linear'; valid: cosine, steps"):
+        build_optimiser(tiny.build_student(), replace(PUBLISHED, schedule="linear"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("limit", "length"), [(1.0, 1.0), (10.0, 5.0), (None, 5.0)])

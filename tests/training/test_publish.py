@@ -9,7 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pose_core.codecs import Regression, SimCC
 from pose_core.errors import InvalidInput, ModelError, UnknownChoice
+from pose_core.estimators import EstimatorSpec
 from pose_core.session import open_session
 from pose_core.types import Size
 from training.deployable import Description, describe, read_description, save_deployable
@@ -27,7 +29,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh network in a file that says what it is."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "w.safetensors"
-    about = Description(model="rtmpose-t", input_size=SMALL, sigma=(4.9, 5.66), recipe="folder-t", step=1)
+    about = Description(model="rtmpose-t", input_size=SMALL, codec=SimCC(), recipe="folder-t", step=1)
     save_deployable(MODELS["rtmpose-t"](input_size=SMALL).state_dict(), about, path)
     return path
 
@@ -60,10 +62,12 @@ def test_where_nothing_was_found_nothing_was_compared() -> None:
 def test_what_a_published_file_is_says_its_user(weights: Path, tmp_path: Path) -> None:
     bare = tmp_path / "dw-l.pth"
     about = Known("rtmpose-l", "288x384").describe(bare)
-    assert (about.model, about.input_size, about.sigma) == ("rtmpose-l", Size(288, 384), (6.0, 6.93))
+    assert (about.model, about.input_size, about.codec) == ("rtmpose-l", Size(288, 384), SimCC(sigma=(6.0, 6.93)))
     assert (about.recipe, about.task) == ("dw-l", "pose")
     assert Known("rtmpose-t").describe(bare).input_size == parse_size(DEFAULT_SIZE) == Size(192, 256)
-    assert describe(bare, "yolox-nano", SMALL, (1, 1)).task == "detection"
+    student = Known("distilpose-s").describe(bare)
+    assert (student.codec, student.scheme, student.input_size) == (Regression(), "coco", Size(192, 256))
+    assert describe(bare, "yolox-nano", EstimatorSpec(input_size=SMALL)).task == "detection"
     assert Known().describe(weights).input_size == SMALL
     with pytest.raises(
         InvalidInput, match=r"dw-l\.pth does not say which network it belongs to; --model and --size do"

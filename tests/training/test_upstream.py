@@ -16,6 +16,9 @@ from safetensors.torch import save_file
 
 from pose_core.errors import UnknownChoice
 from pose_core.types import Size
+from tests.training import tiny
+from training.models.distilpose import DistilPose
+from training.models.hrnet import HrNet
 from training.models.rtmpose import RtmPose, Scale, SIZE_384x288, build_rtmpose
 from training.upstream import (
     KINDS,
@@ -57,7 +60,10 @@ LAYOUTS: dict[Kind, Layout] = {
         **prefixed({key: (other if key.startswith("backbone") else wanted)[key] for key in wanted}, "student."),
     },
 }
-"""Kind -> the state dict of such a file, of the network that it is to give and of another one."""
+"""Kind -> the state dict of such a file of RTMPose, of the network that it is to give and of another one."""
+
+OTHER_NETWORKS: tuple[Kind, ...] = ("stages", "imagenet", "tokens")
+"""Kinds of which there are no files of RTMPose."""
 
 
 @pytest.fixture
@@ -89,8 +95,12 @@ def mmengine() -> Iterator[type]:
         del sys.modules[name]
 
 
+def test_every_kind_is_looked_at() -> None:
+    assert KINDS.keys() == {*LAYOUTS, *OTHER_NETWORKS}
+
+
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_every_kind_arrives(kind: Kind, suffix: str, wanted: StateDict, other: StateDict, tmp_path: Path) -> None:
     path, state = tmp_path / f"file{suffix}", LAYOUTS[kind](wanted, other)
     if suffix == ".pth":
@@ -105,7 +115,7 @@ def test_every_kind_arrives(kind: Kind, suffix: str, wanted: StateDict, other: S
         assert torch.equal(tensor, expected), key
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "backbone"])
+@pytest.mark.parametrize("kind", [kind for kind in LAYOUTS if kind != "backbone"])
 def test_the_kind_is_found_by_the_keys(kind: Kind, wanted: StateDict, other: StateDict, tmp_path: Path) -> None:
     state = LAYOUTS[kind](wanted, other)
     assert find_kind(state) == kind
@@ -173,7 +183,6 @@ def test_another_size_is_refused_with_a_readable_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "layout", "message"),
     [
-        ("estimator", "stage1", "no estimator checkpoint; it has unknown keys teacher.backbone"),
         ("stage1", "estimator", "no stage1 checkpoint; it has unknown keys backbone"),
         ("backbone", "stage2", "no backbone checkpoint; it has unknown keys teacher"),
         ("stage2", "backbone", "no stage2 checkpoint; it has unknown keys backbone"),
@@ -184,6 +193,12 @@ def test_another_kind_of_file_is_refused(
 ) -> None:
     with pytest.raises(CheckpointMismatchError, match=message):
         select_weights(LAYOUTS[layout](wanted, other), kind)
+
+
+def test_a_run_is_no_network(wanted: StateDict, other: StateDict, tmp_path: Path) -> None:
+    torch.save(LAYOUTS["stage1"](wanted, other), tmp_path / "run.pth")
+    with pytest.raises(CheckpointMismatchError, match=r"does not fit the network.*unknown: teacher\.backbone"):
+        load_upstream(build(1), tmp_path / "run.pth")
 
 
 def test_nothing_of_the_kind_is_refused() -> None:
@@ -252,8 +267,51 @@ def test_empty_files_are_refused(tmp_path: Path) -> None:
             read_checkpoint(tmp_path / "a.pth")
 
 
+def published_names(state: StateDict) -> StateDict:
+    """A student of ours as DistilPose publishes it, position table included."""
+    renamed = {new: old for old, new in KINDS["tokens"].renamed.items()}
+    published = {"keypoint_head.tokenhead.pos_embedding": torch.ones(1, 16, 16)}
+    for name, tensor in state.items():
+        key = name
+        for new, old in reversed(renamed.items()):
+            key = key.replace(new, old)
+        published["keypoint_head.tokenhead." + key.removeprefix("head.") if key != name else name] = tensor
+    return published
+
+
+def test_a_published_student_of_tokens_arrives(tmp_path: Path) -> None:
+    wanted = tiny.build_distilpose(seed=1).state_dict()
+    published = published_names(dict(wanted))
+    assert "keypoint_head.tokenhead.transformer.layers.1.1.fn.fn.net.3.bias" in published
+    assert find_kind(published) == "tokens"
+    torch.save({"state_dict": published}, tmp_path / "a.pth")
+    network = tiny.build_distilpose(seed=2)
+    load_upstream(network, tmp_path / "a.pth", None)
+    assert all(torch.equal(tensor, wanted[key]) for key, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", ["stages", "imagenet"])
+def test_the_first_stages_of_a_backbone_arrive(kind: Kind, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    four, prefix = HrNet(4, width=4, stem=8).state_dict(), "backbone." if kind == "stages" else ""
+    beside = {"head.mlp.0.weight": torch.ones(1)} if kind == "stages" else {"classifier.weight": torch.ones(1)}
+    torch.save({**prefixed(dict(four), prefix), **beside}, tmp_path / "a.pth")
+    network = DistilPose(tiny.TOKEN_SCALE._replace(stages=3, width=4), tiny.TOKEN_SIZE)
+    head = {key: tensor.clone() for key, tensor in network.head.state_dict().items()}
+    load_upstream(network, tmp_path / "a.pth", kind)
+    assert all(torch.equal(tensor, four[key]) for key, tensor in network.backbone.state_dict().items())
+    assert all(torch.equal(tensor, head[key]) for key, tensor in network.head.state_dict().items())
+
+
+def test_fewer_stages_than_wanted_are_refused(tmp_path: Path) -> None:
+    torch.save(prefixed(dict(HrNet(2, width=4, stem=8).state_dict()), "backbone."), tmp_path / "a.pth")
+    network = DistilPose(tiny.TOKEN_SCALE._replace(stages=3, width=4), tiny.TOKEN_SIZE)
+    with pytest.raises(CheckpointMismatchError, match=r"missing: backbone\.stage2\.0\.fuse_layers\.1"):
+        load_upstream(network, tmp_path / "a.pth", "stages")
+
+
 @pytest.mark.shared
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_a_network_of_full_size_arrives(kind: Kind, dwpose_oracle: Path, detw: Any, tmp_path: Path) -> None:
     shapes = json.loads((dwpose_oracle / "keys_t.json").read_text())["shapes"]
     wanted, other = (

@@ -7,21 +7,40 @@ from typing import Any
 
 import torch
 
-from pose_core.codecs import SimCC
+from pose_core.codecs import Codec, Heatmap, Regression, SimCC
 from pose_core.types import Size
 from training.contracts import BatchSource, DetectionBatch, Method, PoseBatch
 from training.distributed import World
 from training.methods import METHODS
+from training.models import hourglass
+from training.models.distilpose import DistilPose
+from training.models.hourglass import StackedHourglass
 from training.models.rtmpose import RtmPose, Scale
+from training.models.token_encoder import Encoding
+from training.models.tokenpose import Scale as TokenScale
+from training.models.tokenpose import TokenPose
 from training.models.yolox import YoloX, build_yolox
 from training.recipe import Data, MethodRecipe, Network, Optimisation, Recipe, Source
 from training.run import Run, Settings
 
 SIZE = Size(width=32, height=64)
 SCENE_SIZE = Size(width=64, height=64)
+SQUARE = Size(width=64, height=64)
 POINTS = 3
 SCENE_METHODS = ("yolox", "blockwise")
 """Methods that look at whole pictures."""
+
+HEATMAP_METHODS = ("supervised-heatmaps", "fpd")
+"""Methods whose networks answer heatmaps."""
+
+POINT_METHODS = ("regression", "distilpose")
+"""Methods whose networks answer points."""
+
+TOKEN_SIZE = Size(width=48, height=64)
+TOKEN_CELLS = (16, 12)
+TOKEN_SCALE = TokenScale(stages=1, encoding=Encoding(width=16, layers=2, heads=2, keypoints=POINTS), stem=8)
+
+MAPS = Heatmap(map_size=Size(16, 16), sigma=1.0)
 
 SCALE, WIDE = Scale(deepen=0.1, widen=0.0625), Scale(deepen=0.1, widen=0.125)
 
@@ -42,14 +61,32 @@ def build_teacher(seed: int = 1, scale: Scale = WIDE) -> RtmPose:
     return teacher
 
 
-def make_batch(samples: int = 4, seed: int = 0) -> PoseBatch:
+def build_distilpose(seed: int = 0) -> DistilPose:
+    """A network of points for crops of `TOKEN_SIZE`."""
+    torch.manual_seed(seed)
+    return DistilPose(TOKEN_SCALE, TOKEN_SIZE)
+
+
+def build_tokenpose(seed: int = 1) -> TokenPose:
+    """A network of maps for crops of `TOKEN_SIZE`, with tokens like those of `build_distilpose`."""
+    torch.manual_seed(seed)
+    return TokenPose(TOKEN_SCALE, TOKEN_SIZE)
+
+
+def build_hourglass(seed: int = 0, stacks: int = 2, channels: int = 16) -> StackedHourglass:
+    """A hourglass for crops of 64 x 64."""
+    torch.manual_seed(seed)
+    return hourglass.build_hourglass(stacks, channels, input_size=SQUARE, keypoints=POINTS)
+
+
+def make_batch(samples: int = 4, seed: int = 0, size: Size = SIZE, codec: Codec = SimCC()) -> PoseBatch:  # noqa: B008 - it is frozen
     """Noise with labels; the first point of the first sample is unknown."""
     generator = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (samples, 3, SIZE.height, SIZE.width), generator=generator, dtype=torch.uint8)
-    keypoint = torch.rand(samples, POINTS, 2, generator=generator) * torch.tensor([SIZE.width, SIZE.height])
+    image = torch.randint(0, 256, (samples, 3, size.height, size.width), generator=generator, dtype=torch.uint8)
+    keypoint = torch.rand(samples, POINTS, 2, generator=generator) * torch.tensor([size.width, size.height])
     known = torch.ones(samples, POINTS, dtype=torch.bool)
     known[0, 0] = False
-    targets = SimCC().encode(keypoint.numpy(), known.numpy(), SIZE)
+    targets = codec.encode(keypoint.numpy(), known.numpy(), size)
     return PoseBatch(
         image_B3HW=image,
         targets=tuple(torch.from_numpy(array) for array in targets.arrays),
@@ -58,6 +95,16 @@ def make_batch(samples: int = 4, seed: int = 0) -> PoseBatch:
         keypoint_BK2=keypoint,
         id_B=torch.arange(samples) + 100 * seed,
     )
+
+
+def make_points(samples: int = 4, seed: int = 0) -> PoseBatch:
+    """The same of crops of 64 x 48 with fractions."""
+    return make_batch(samples, seed, TOKEN_SIZE, Regression())
+
+
+def make_maps(samples: int = 4, seed: int = 0) -> PoseBatch:
+    """The same of crops of 64 x 64 with heatmaps."""
+    return make_batch(samples, seed, SQUARE, MAPS)
 
 
 def build_detector(seed: int = 0, classes: int = 1) -> YoloX:
@@ -81,17 +128,22 @@ def make_scenes(samples: int = 4, seed: int = 0) -> DetectionBatch:
     return DetectionBatch(image, box * (weight > 0)[..., None], weight, region, torch.arange(samples) + 100 * seed)
 
 
+Make = Callable[[int, int], PoseBatch]
+"""Number of samples and seed to a batch."""
+
+
 class TinySource:
     """Batches that follow from epoch and step, of which each process takes its rows."""
 
-    def __init__(self, steps: int = 5, samples: int = 4, rank: int = 0, size: int = 1) -> None:
+    def __init__(self, steps: int = 5, samples: int = 4, rank: int = 0, size: int = 1, make: Make = make_batch) -> None:
         self.steps_per_epoch = steps
         self.samples, self.rows = samples, slice(rank, None, size)
+        self.make = make
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[PoseBatch]:
         """Different noise in each step of each epoch."""
         for step in range(start, self.steps_per_epoch):
-            whole = make_batch(self.samples, 1 + epoch * self.steps_per_epoch + step)
+            whole = self.make(self.samples, 1 + epoch * self.steps_per_epoch + step)
             yield PoseBatch(
                 image_B3HW=whole.image_B3HW[self.rows],
                 targets=tuple(target[self.rows] for target in whole.targets),
@@ -116,13 +168,31 @@ class SceneSource:
 
 def source_of(name: str) -> BatchSource:
     """Batches that a method can learn from."""
-    return SceneSource() if name in SCENE_METHODS else TinySource()
+    return SceneSource() if name in SCENE_METHODS else TinySource(make=maker_of(name))
+
+
+def one_batch(name: str) -> PoseBatch | DetectionBatch:
+    """A batch that a method can learn from."""
+    return make_scenes() if name in SCENE_METHODS else maker_of(name)(4, 0)
+
+
+def maker_of(name: str) -> Make:
+    """Of the batches that a method of pose estimators can learn from."""
+    if name in HEATMAP_METHODS:
+        return make_maps
+    return make_points if name in POINT_METHODS else make_batch
 
 
 def build_method(name: str, *, student: RtmPose | None = None, **options: Any) -> Method:
     """A method of `training.methods.METHODS` with networks of its own, and a fresh student if none is given."""
+    if name == "fpd":
+        return METHODS[name](build_hourglass(), build_hourglass(1, channels=32), **options)
+    if name in HEATMAP_METHODS:
+        return METHODS[name](build_hourglass(), None, **options)
     if name in SCENE_METHODS:
         return METHODS[name](build_detector(), build_detector(1, classes=2), **options)
+    if name in POINT_METHODS:
+        return METHODS[name](build_distilpose(), build_tokenpose() if name == "distilpose" else None, **options)
     teachers: dict[str, Callable[[], RtmPose | YoloX | None]] = {
         "mimic": lambda: build_yolox("nano", input_size=SIZE),
         "supervised": lambda: None,

@@ -11,6 +11,9 @@ from typing import Final
 from pose_core.errors import InvalidInput, UnknownChoice
 from training.data.coco_boxes import load_coco_boxes
 from training.data.coco_wholebody import load_coco_wholebody
+from training.data.lsp import load_lsp
+from training.data.mpii import load_mpii
+from training.data.mpii_json import load_mpii_json
 from training.data.records import BadRecord, Loaded, concatenate
 from training.data.scenes import LoadedScenes, joined, scenes_of
 from training.data.synthetic import load_synthetic
@@ -21,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 DATASETS: dict[str, Callable[[Path, Source], Loaded]] = {
     "coco_wholebody": load_coco_wholebody,
+    "lsp": load_lsp,
+    "mpii": load_mpii,
+    "mpii_json": load_mpii_json,
     "synthetic": load_synthetic,
     "ubody": load_ubody,
 }
@@ -36,10 +42,15 @@ LOGGED: Final = 20
 """So many mistakes are named in the log; all are returned."""
 
 
-def load_sources(folder: Path, sources: Sequence[Source]) -> Loaded:
+def load_sources(folder: Path, sources: Sequence[Source], scheme: str | None = None) -> Loaded:
     """The people of several sources, one after the other, as a training set is put together.
 
     Mistakes are logged, with their number, and returned.
+
+    Args:
+        folder: of the data.
+        sources: at least one.
+        scheme: the points that are wanted, a key of `pose_core.schemes.SCHEMES`; None for those that the sources have.
 
     Raises:
         InvalidInput: there is no source, or one is not what it should be.
@@ -48,7 +59,8 @@ def load_sources(folder: Path, sources: Sequence[Source]) -> Loaded:
         if source.dataset not in DATASETS:
             raise UnknownChoice("dataset", source.dataset, DATASETS)
     loaded = [DATASETS[source.dataset](folder, source) for source in sources]
-    dataset = concatenate([one.dataset for one in loaded])
+    datasets = [one.dataset for one in loaded]
+    dataset = concatenate(datasets if scheme is None else [one.in_scheme(scheme) for one in datasets])
     bad = tuple(record for one in loaded for record in one.bad)
     log_bad(dataset.name, bad)
     return Loaded(dataset, bad)

@@ -15,19 +15,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from pose_core.geometry import CROP_PADDING, CropRegion, crop_matrix, crop_region
-from pose_core.skeleton import BODY, FEET, FLIP_ORDER
+from pose_core.schemes import SCHEMES, WHOLE_BODY
 from pose_core.types import PersonBox, Size
 from training.data.cuts import Window, draw_window
-from training.data.records import Person
+from training.data.parts import LOWER_BODY, UPPER_BODY, points_of
+from training.data.records import Person, WeightedKeypoints
 from training.recipe import Augmentation
 
-FIRST_HIP: Final = 11
-UPPER_BODY: Final = slice(BODY.start, FIRST_HIP)
-LOWER_BODY: Final = slice(FIRST_HIP, FEET.stop)
-"""Hips, legs and feet; face and hands belong to neither half."""
-
 HALF_BODY_LABELS: Final = 9
-"""Of the 133 points so many must be labelled before half a body is looked at."""
+"""So many points must be labelled before half a body is looked at."""
 
 UPPER_LABELS: Final = 2
 LOWER_LABELS: Final = 3
@@ -74,13 +70,14 @@ def draw_view(person: Person, input_size: Size, augmentation: Augmentation, rand
     mirrored = bool(random.random() < augmentation.flip)
     width = person.picture.size.width
     box = mirror_box(person.box, width) if mirrored else person.box
-    keypoints = mirror_keypoints(person.keypoints, width) if mirrored else person.keypoints
+    keypoints = mirror_keypoints(person.keypoints, width, person.scheme) if mirrored else person.keypoints
     window = None
     if augmentation.cut and random.random() < augmentation.cut:
-        window = draw_window(keypoints, box, person.picture.size, random)
+        window = draw_window(keypoints, box, person.picture.size, random, person.scheme)
     frame = padded_frame(window.clip(box) if window else box)
     if random.random() < augmentation.half_body and not window:
-        frame = half_body_frame(keypoints, prefer_upper=random.random() < UPPER_PREFERENCE) or frame
+        prefer_upper = random.random() < UPPER_PREFERENCE
+        frame = half_body_frame(keypoints, person.scheme, prefer_upper=prefer_upper) or frame
     frame, rotation_deg = draw_transform(frame, augmentation, random)
     region = region_of(frame, input_size)
     return View(region, crop_matrix(region, input_size, rotation_deg), mirrored, window)
@@ -94,9 +91,9 @@ def mirror_box(box: PersonBox, photo_width: int) -> PersonBox:
     return PersonBox(photo_width - 1 - box.right, box.top, photo_width - 1 - box.left, box.bottom, box.score)
 
 
-def mirror_keypoints(keypoints: Float[np.ndarray, "133 3"], photo_width: int) -> Float[np.ndarray, "133 3"]:
+def mirror_keypoints(keypoints: WeightedKeypoints, photo_width: int, scheme: str = WHOLE_BODY) -> WeightedKeypoints:
     """Keypoints in the mirrored photo: x becomes width - 1 - x, and what was left is right."""
-    mirrored = keypoints[FLIP_ORDER]
+    mirrored = keypoints[SCHEMES[scheme].flip_order]
     mirrored[:, 0] = photo_width - 1 - mirrored[:, 0]
     return mirrored
 
@@ -104,11 +101,14 @@ def mirror_keypoints(keypoints: Float[np.ndarray, "133 3"], photo_width: int) ->
 # Half body
 
 
-def half_body_frame(keypoints: Float[np.ndarray, "133 3"], *, prefer_upper: bool) -> Frame | None:
+def half_body_frame(
+    keypoints: Float[np.ndarray, "points 3"], scheme: str = WHOLE_BODY, *, prefer_upper: bool
+) -> Frame | None:
     """The frame around the labelled points of one half of the body, around their mean and 1.5 times their extent.
 
     Args:
         keypoints: x, y, weight.
+        scheme: which points these are.
         prefer_upper: which half to take when both have enough labels.
 
     Returns:
@@ -117,7 +117,7 @@ def half_body_frame(keypoints: Float[np.ndarray, "133 3"], *, prefer_upper: bool
     labelled = keypoints[:, 2] > 0
     if labelled.sum() < HALF_BODY_LABELS:
         return None
-    points = half_body_points(keypoints, labelled, prefer_upper=prefer_upper)
+    points = half_body_points(keypoints, labelled, scheme, prefer_upper=prefer_upper)
     extent = np.ptp(points, axis=0) if len(points) else np.zeros(2)
     if not extent.any():
         return None
@@ -125,10 +125,11 @@ def half_body_frame(keypoints: Float[np.ndarray, "133 3"], *, prefer_upper: bool
 
 
 def half_body_points(
-    keypoints: Float[np.ndarray, "133 3"], labelled: Bool[np.ndarray, "133"], *, prefer_upper: bool
-) -> Float[np.ndarray, "points 2"]:
+    keypoints: Float[np.ndarray, "points 3"], labelled: Bool[np.ndarray, "points"], scheme: str, *, prefer_upper: bool
+) -> Float[np.ndarray, "chosen 2"]:
     """The labelled points of the chosen half; none where neither half has enough."""
-    upper, lower = (keypoints[half, :2][labelled[half]] for half in (UPPER_BODY, LOWER_BODY))
+    halves = (points_of(half, scheme) for half in (UPPER_BODY, LOWER_BODY))
+    upper, lower = (keypoints[half, :2][labelled[half]] for half in halves)
     upper_qualifies, lower_qualifies = len(upper) >= UPPER_LABELS, len(lower) >= LOWER_LABELS
     if upper_qualifies and (prefer_upper or not lower_qualifies):
         return upper

@@ -7,6 +7,7 @@ wrong with a record is reported.
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +39,7 @@ PARTS: Final[Mapping[str, slice]] = {
 }
 """Where a record keeps each part, and which of the 133 points it is."""
 
-OPTIONS: Final[Mapping[str, str | int | float]] = {"confidence_weights": 0, "below": ""}
+OPTIONS: Final[Mapping[str, str | int | float]] = {"confidence_weights": 0, "human_labels": 0, "below": ""}
 """Names of the options and their defaults."""
 
 
@@ -47,8 +48,8 @@ def load_coco_wholebody(folder: Path, source: Source) -> Loaded:
 
     Args:
         folder: the data folder.
-        source: with the options `confidence_weights`, see `keypoint_weights`, and `below`: only pictures whose file
-            name begins like this.
+        source: with the options `confidence_weights` and `human_labels`, see `keypoint_weights`, and `below`: only
+            pictures whose file name begins like this.
 
     Raises:
         InvalidInput: the file is no annotation file at all, or an option does not exist.
@@ -60,13 +61,19 @@ def load_coco_wholebody(folder: Path, source: Source) -> Loaded:
         document,
         images,
         confidence_weights=bool(options["confidence_weights"]),
+        human_labels=bool(options["human_labels"]),
         keep=lambda picture: begins_with(picture.file.relative_to(images).as_posix(), below),
     )
     return Loaded(dataset_of(source.annotations, people), tuple(bad))
 
 
 def read_people(
-    document: Path, images: Path, *, confidence_weights: bool, keep: Callable[[Picture], bool] = lambda _: True
+    document: Path,
+    images: Path,
+    *,
+    confidence_weights: bool,
+    human_labels: bool = False,
+    keep: Callable[[Picture], bool] = lambda _: True,
 ) -> tuple[list[Person], list[BadRecord]]:
     """People of an annotation file, picture by picture, and what is wrong.
 
@@ -74,8 +81,10 @@ def read_people(
         document: the JSON file.
         images: the folder that its file names refer to.
         confidence_weights: see `keypoint_weights`.
+        human_labels: likewise.
         keep: says whether to look at a picture's people at all.
     """
+    weigh = partial(keypoint_weights, confidence_weights=confidence_weights, human_labels=human_labels)
     picture_records, records = read_document(document)
     pictures, bad = read_pictures(picture_records, document, images, keep)
     people = []
@@ -83,7 +92,7 @@ def read_people(
         picture = None
         try:
             picture = picture_of(record, pictures)
-            person = parse_person(record, picture, confidence_weights=confidence_weights) if picture else None
+            person = parse_person(record, picture, weigh) if picture else None
         except BadAnnotation as error:
             bad.append(BadRecord(picture.file if picture else document, whole_number(record, "id"), str(error)))
             continue
@@ -96,8 +105,15 @@ def read_people(
     return people, bad
 
 
-def parse_person(record: Record, picture: Picture, *, confidence_weights: bool) -> Person | None:
+def parse_person(
+    record: Record, picture: Picture, weigh: Callable[[Float64[np.ndarray, "133 3"]], WeightedKeypoints]
+) -> Person | None:
     """One person; None for a crowd and for somebody without a body label.
+
+    Args:
+        record: of the document.
+        picture: that it belongs to.
+        weigh: turns the third number of each point into a weight.
 
     Raises:
         BadAnnotation: something is wrong.
@@ -115,7 +131,7 @@ def parse_person(record: Record, picture: Picture, *, confidence_weights: bool) 
         raise BadAnnotation("no keypoint has a coordinate above 0")
     if not picture.file.is_file():
         raise BadAnnotation("the picture's file is missing")
-    return Person(picture, annotation_id, box, keypoint_weights(points, confidence_weights=confidence_weights))
+    return Person(picture, annotation_id, box, weigh(points))
 
 
 def parse_points(record: Record) -> Float64[np.ndarray, "133 3"]:
@@ -131,13 +147,16 @@ def parse_points(record: Record) -> Float64[np.ndarray, "133 3"]:
     return points
 
 
-def keypoint_weights(points: Float64[np.ndarray, "133 3"], *, confidence_weights: bool) -> WeightedKeypoints:
+def keypoint_weights(
+    points: Float64[np.ndarray, "133 3"], *, confidence_weights: bool, human_labels: bool = False
+) -> WeightedKeypoints:
     """The same points with the third number turned into a weight.
 
     In the published recipe whatever is above 0 counts fully, also the fractional flags of COCO-WholeBody's hands. With
-    `confidence_weights` a number between 0 and 1 is the probability that a machine's label is right, and the weight.
+    `confidence_weights` a number between 0 and 1 is the probability that a machine's label is right, and the weight;
+    with `human_labels` such a point counts as unlabelled.
     """
-    flags = points[:, 2:]
+    flags = np.where(points[:, 2:] < 1, 0, points[:, 2:]) if human_labels else points[:, 2:]
     weights = np.clip(flags, 0, 1) if confidence_weights else flags > 0
     return np.concatenate([points[:, :2], weights], axis=1).astype(np.float32)
 

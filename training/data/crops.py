@@ -25,7 +25,7 @@ class Sample(NamedTuple):
 
     crop: Image
     keypoints: WeightedKeypoints
-    shown_K: Bool[np.ndarray, "133"]
+    shown_K: Bool[np.ndarray, "points"]
 
 
 def plain_sample(person: Person, input_size: Size, reader: PictureReader) -> Sample:
@@ -36,7 +36,7 @@ def plain_sample(person: Person, input_size: Size, reader: PictureReader) -> Sam
     """
     view = plain_view(person, input_size)
     crop = crop_of(person.picture, view, input_size, reader, reduce=False)
-    return Sample(crop, keypoints_in_view(person.keypoints, view, person.picture.size.width), shown_in(person, view))
+    return Sample(crop, keypoints_in_view(person, view), shown_in(person, view))
 
 
 def draw_sample(
@@ -67,7 +67,7 @@ def draw_sample(
     crop = crop_of(person.picture, view, input_size, reader, reduce=True)
     if neighbour is not None:
         crop = paste_neighbour(crop, neighbour, random)
-    keypoints = keypoints_in_view(person.keypoints, view, person.picture.size.width)
+    keypoints = keypoints_in_view(person, view)
     return Sample(apply_change(crop, change), keypoints, shown_in(person, view))
 
 
@@ -116,17 +116,22 @@ def cut_photo(
     return photo[top:bottom, left:right], np.concatenate([matrix[:, :2], shift[:, None]], axis=1)
 
 
-def keypoints_in_view(keypoints: WeightedKeypoints, view: View, photo_width: int) -> WeightedKeypoints:
-    """Keypoints of a photo in pixels of the crop; their weights stay."""
-    seen = mirror_keypoints(keypoints, photo_width) if view.mirrored else keypoints.copy()
+def keypoints_in_view(person: Person, view: View) -> WeightedKeypoints:
+    """A person's keypoints in pixels of the crop; their weights stay."""
+    seen = keypoints_in_photo(person, view).copy()
     seen[:, :2] = photo_to_crop(seen[:, :2], view.matrix)
     return seen
 
 
-def shown_in(person: Person, view: View) -> Bool[np.ndarray, "133"]:
+def keypoints_in_photo(person: Person, view: View) -> WeightedKeypoints:
+    """A person's keypoints in pixels of the photo, or of its mirror image where the view is of that."""
+    if not view.mirrored:
+        return person.keypoints
+    return mirror_keypoints(person.keypoints, person.picture.size.width, person.scheme)
+
+
+def shown_in(person: Person, view: View) -> Bool[np.ndarray, "points"]:
     """Which points a cut left in the photo, mirrored where the view is."""
     if view.window is None:
         return np.ones(len(person.keypoints), np.bool_)
-    keypoints = person.keypoints
-    seen = mirror_keypoints(keypoints, person.picture.size.width) if view.mirrored else keypoints
-    return view.window.holds(seen[:, :2])
+    return view.window.holds(keypoints_in_photo(person, view)[:, :2])

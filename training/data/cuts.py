@@ -10,12 +10,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pose_core.skeleton import BODY, FACE, FEET, LEFT_HAND, RIGHT_HAND
+from pose_core.schemes import WHOLE_BODY
 from pose_core.types import PersonBox, Size
+from training.data.parts import HEAD, LOWER_BODY, UPPER_HALF, points_of
 
-HEAD: Final = (slice(0, 5), FACE)
-HALVES: Final = ((slice(0, 11), FACE, LEFT_HAND, RIGHT_HAND), (slice(11, BODY.stop), FEET))
-"""Points of the upper and of the lower half."""
+HALVES: Final = (UPPER_HALF, LOWER_BODY)
 
 LEAST_POINTS: Final = 4
 """Labelled points that make a part worth a picture of its own."""
@@ -64,7 +63,11 @@ def whole(photo: Size) -> Window:
 
 
 def draw_window(
-    keypoints: Float[np.ndarray, "133 3"], box: PersonBox, photo: Size, random: np.random.Generator
+    keypoints: Float[np.ndarray, "points 3"],
+    box: PersonBox,
+    photo: Size,
+    random: np.random.Generator,
+    scheme: str = WHOLE_BODY,
 ) -> Window:
     """Cut a photo somewhere across a person.
 
@@ -73,15 +76,17 @@ def draw_window(
         box: of the person.
         photo: its size.
         random: decides.
+        scheme: of the keypoints, a key of `pose_core.schemes.SCHEMES`.
 
     Returns:
         What is left; the whole photo where hardly anything would be.
     """
     choice = random.random()
     if choice < HEAD_SHARE:
-        cut = draw_around(keypoints, HEAD, MARGINS["head"], random)
+        cut = draw_around(keypoints[points_of(HEAD, scheme)], MARGINS["head"], random)
     elif choice < HEAD_SHARE + HALF_SHARE:
-        cut = draw_around(keypoints, HALVES[random.integers(2)], MARGINS["half"], random)
+        half = points_of(HALVES[random.integers(2)], scheme)
+        cut = draw_around(keypoints[half], MARGINS["half"], random)
     else:
         cut = None
     window = rounded(cut or draw_side(box, photo, random), photo)
@@ -90,14 +95,10 @@ def draw_window(
 
 
 def draw_around(
-    keypoints: Float[np.ndarray, "133 3"],
-    parts: tuple[slice, ...],
-    margins: tuple[float, float],
-    random: np.random.Generator,
+    keypoints: Float[np.ndarray, "points 3"], margins: tuple[float, float], random: np.random.Generator
 ) -> PersonBox | None:
-    """The labelled points of some parts with a margin of its own on each side; None where there are too few."""
-    points = np.concatenate([keypoints[part] for part in parts])
-    points = points[points[:, 2] > 0, :2]
+    """The labelled points of a part with a margin of its own on each side; None where there are too few."""
+    points = keypoints[keypoints[:, 2] > 0, :2]
     if len(points) < LEAST_POINTS:
         return None
     low, high = points.min(axis=0), points.max(axis=0)

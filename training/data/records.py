@@ -4,6 +4,7 @@ A data set of a quarter of a million people is read by a dozen worker processes.
 large arrays, which forked processes share, and a `Person` is made when one is asked for.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +14,12 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from pose_core.errors import InvalidInput, UnknownChoice
-from pose_core.skeleton import KEYPOINT_COUNT
+from pose_core.schemes import SCHEMES, WHOLE_BODY, convert_scheme
 from pose_core.types import Image, PersonBox, Size
 from training.recipe import Source
 
-WeightedKeypoints = Float32[np.ndarray, "133 3"]
-"""x px, y px, weight of the 133 COCO-WholeBody points.
+WeightedKeypoints = Float32[np.ndarray, "points 3"]
+"""x px, y px, weight of each point of a scheme.
 
 The weight says how much a point teaches: 0 for one without a label, 1 for one that is certain. It is no score of a
 network, which is what the third number of `pose_core.types.Keypoints` is.
@@ -51,12 +52,16 @@ class Person:
         annotation_id: the number to name this person by.
         box: cut to the picture, except for boxes of a detector.
         keypoints: x, y in pixels of the picture and how much each point teaches.
+        scheme: which points these are, a key of `pose_core.schemes.SCHEMES`.
+        head_px: 0.6 of the diagonal of the head's box, which PCKh divides errors by; NaN where nobody knows.
     """
 
     picture: Picture
     annotation_id: int
     box: PersonBox
     keypoints: WeightedKeypoints
+    scheme: str = WHOLE_BODY
+    head_px: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ class Dataset:
         id_N: annotation ids.
         box_N5: left, top, right, bottom, score.
         keypoint_NK3: x, y, weight.
+        head_N: see `Person.head_px`.
+        scheme: which points these are, a key of `pose_core.schemes.SCHEMES`.
     """
 
     name: str
@@ -95,7 +102,9 @@ class Dataset:
     picture_N: Int64[np.ndarray, "people"]
     id_N: Int64[np.ndarray, "people"]
     box_N5: Float64[np.ndarray, "people 5"]
-    keypoint_NK3: Float32[np.ndarray, "people 133 3"]
+    keypoint_NK3: Float32[np.ndarray, "people points 3"]
+    head_N: Float64[np.ndarray, "people"]
+    scheme: str = WHOLE_BODY
 
     def __len__(self) -> int:
         return len(self.id_N)
@@ -106,10 +115,18 @@ class Dataset:
             annotation_id=int(self.id_N[index]),
             box=PersonBox(*self.box_N5[index].tolist()),
             keypoints=self.keypoint_NK3[index],
+            scheme=self.scheme,
+            head_px=float(self.head_N[index]),
         )
 
     def __iter__(self) -> Iterator[Person]:
         return (self[index] for index in range(len(self)))
+
+    def in_scheme(self, scheme: str) -> "Dataset":
+        """The same people with the points of another scheme; those that nobody labelled have weight 0."""
+        if scheme == self.scheme:
+            return self
+        return replace(self, keypoint_NK3=convert_scheme(self.keypoint_NK3, self.scheme, scheme), scheme=scheme)
 
     def subset(self, indices: Sequence[int]) -> "Dataset":
         """The people at these positions, in this order."""
@@ -120,6 +137,7 @@ class Dataset:
             id_N=self.id_N[chosen],
             box_N5=self.box_N5[chosen],
             keypoint_NK3=self.keypoint_NK3[chosen],
+            head_N=self.head_N[chosen],
         )
 
 
@@ -147,15 +165,21 @@ def options_of(source: Source, defaults: Mapping[str, str | int | float]) -> dic
     return {**defaults, **options}
 
 
-def dataset_of(name: str, people: Iterable[Person]) -> Dataset:
-    """A data set of these people; a picture that several of them share is kept once."""
+def dataset_of(name: str, people: Iterable[Person], scheme: str = WHOLE_BODY) -> Dataset:
+    """A data set of these people; a picture that several of them share is kept once.
+
+    Args:
+        name: of the set.
+        people: all with points of the same scheme.
+        scheme: that one.
+    """
     listed = list(people)
     pictures = {id(person.picture): person.picture for person in listed}
     position = {key: number for number, key in enumerate(pictures)}
     boxes = [
         (person.box.left, person.box.top, person.box.right, person.box.bottom, person.box.score) for person in listed
     ]
-    keypoints = np.empty((len(listed), KEYPOINT_COUNT, 3), np.float32)
+    keypoints = np.empty((len(listed), len(SCHEMES[scheme]), 3), np.float32)
     for number, person in enumerate(listed):
         keypoints[number] = person.keypoints
     return Dataset(
@@ -165,6 +189,8 @@ def dataset_of(name: str, people: Iterable[Person]) -> Dataset:
         id_N=np.array([person.annotation_id for person in listed], np.int64),
         box_N5=np.array(boxes, np.float64).reshape(-1, 5),
         keypoint_NK3=keypoints,
+        head_N=np.array([person.head_px for person in listed], np.float64),
+        scheme=scheme,
     )
 
 
@@ -172,10 +198,13 @@ def concatenate(datasets: Sequence[Dataset]) -> Dataset:
     """All people of several sets, one set after the other.
 
     Raises:
-        InvalidInput: there is no set at all.
+        InvalidInput: there is no set at all, or sets of different schemes.
     """
     if not datasets:
         raise InvalidInput("at least one data set is needed", field="sources")
+    schemes = {dataset.scheme for dataset in datasets}
+    if len(schemes) > 1:
+        raise InvalidInput(f"people of different schemes: {', '.join(sorted(schemes))}", field="sources")
     offsets = np.cumsum([0, *(len(dataset.pictures) for dataset in datasets)])
     pairs = list(zip(datasets, offsets[:-1], strict=True))
     return Dataset(
@@ -185,4 +214,6 @@ def concatenate(datasets: Sequence[Dataset]) -> Dataset:
         id_N=np.concatenate([dataset.id_N for dataset in datasets]),
         box_N5=np.concatenate([dataset.box_N5 for dataset in datasets]),
         keypoint_NK3=np.concatenate([dataset.keypoint_NK3 for dataset in datasets]),
+        head_N=np.concatenate([dataset.head_N for dataset in datasets]),
+        scheme=datasets[0].scheme,
     )

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_core.estimators import SCHEMES
+from pose_core.schemes import shared_points
 from training.evals.pairs import Pairs, pair_people
 from training.evals.pck import share
 from training.evals.records import Floats, GroundTruth, Predictions, Score
@@ -86,7 +86,8 @@ def evaluate_feet(
     """
     pairs, footed = (pair_people(truth, predictions, kind) for kind in (labels, foot_labels))
     size = pairs.box_size.max(axis=-1)
-    points = {part: both for part, both in FEET.items() if {*both} <= {*SCHEMES[predictions.scheme]}}
+    known = {*shared_points(predictions.scheme, truth.scheme)[1].tolist()}
+    points = {part: both for part, both in FEET.items() if {*both} <= known}
     on_foot = {part: judge_sides(pairs, both, size) for part, both in points.items()}
     near = {part: judge_distance(footed, both, size) for part, both in points.items()}
     right_foot, asked = sum_up(on_foot)

@@ -34,16 +34,16 @@ class EvalNetwork:
     run: Run
 
 
-def torch_network(network: Exportable, name: str, spec: EstimatorSpec | None = None) -> EvalNetwork:
+def torch_network(network: Exportable, name: str, spec: EstimatorSpec) -> EvalNetwork:
     """A torch network on whatever device it is; it is put into evaluation mode for each run and back afterwards.
 
     Args:
         network: a `torch.nn.Module` that returns a tuple of tensors, such as `training.models.rtmpose.RtmPose`.
         name: for reports.
-        spec: SimCC of 133 points at the network's input size by default.
+        spec: what it expects and answers.
     """
     assert isinstance(network, nn.Module)
-    return EvalNetwork(name, spec or EstimatorSpec(input_size=network.input_size), partial(run_torch, network))
+    return EvalNetwork(name, spec, partial(run_torch, network))
 
 
 def run_torch(network: nn.Module, crops: Floats) -> list[Floats]:

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_core.errors import InvalidInput, UnknownChoice
-from pose_core.estimators import SCHEMES
-from pose_core.skeleton import KEYPOINT_COUNT
+from pose_core.schemes import SCHEMES, shared_points
 from training.evals.records import Floats, GroundTruth, Predictions
 
 LABELS: Final[Mapping[str, Callable[[Floats], Floats]]] = {
@@ -33,22 +32,26 @@ class Pairs:
     """Everybody annotated but crowds, and what was predicted for them.
 
     Attributes:
-        true: (people, 133, 2) annotated x and y in photo pixels.
-        predicted: (people, 133, 2) the same, predicted; NaN for who was not shown to the network.
-        weight: (people, 133) what each label counts, in 0..1; 0 also for points that the network does not know.
+        true: (people, points, 2) annotated x and y in photo pixels.
+        predicted: (people, points, 2) the same, predicted; NaN for who was not shown to the network.
+        weight: (people, points) what each label counts, in 0..1; 0 also for points that the network does not know.
         box_size: (people, 2) width and height of the annotated box in pixels.
+        head_px: (people,) see `training.evals.records.Person`.
         found: (people,) whether there is a prediction.
+        scheme: which points these are, a key of `pose_core.schemes.SCHEMES`.
     """
 
     true: Floats
     predicted: Floats
     weight: Floats
     box_size: Floats
+    head_px: Floats
     found: NDArray[np.bool_]
+    scheme: str
 
     @property
     def distance(self) -> Floats:
-        """(people, 133) in photo pixels, NaN without a prediction."""
+        """(people, points) in photo pixels, NaN without a prediction."""
         return np.linalg.norm(self.predicted - self.true, axis=-1)
 
 
@@ -65,15 +68,18 @@ def pair_people(truth: GroundTruth, predictions: Predictions, labels: str) -> Pa
         raise UnknownChoice("labels", labels, LABELS)
     keypoints = {(one.photo_id, one.id): one.keypoints[:, :2] for one in predictions.people}
     people = [person for person in truth.people if not person.crowd]
-    true = np.array([one.keypoints for one in people]).reshape(-1, KEYPOINT_COUNT, 3)
+    true = np.array([one.keypoints for one in people]).reshape(-1, len(SCHEMES[truth.scheme]), 3)
     predicted = np.full((*true.shape[:2], 2), np.nan)
     for row, person in enumerate(people):
         predicted[row] = keypoints.get((person.photo_id, person.id), np.nan)
-    known = np.isin(np.arange(KEYPOINT_COUNT), SCHEMES[predictions.scheme])
+    known = np.zeros(true.shape[1])
+    known[shared_points(predictions.scheme, truth.scheme)[1]] = 1
     return Pairs(
         true=true[..., :2],
         predicted=predicted,
         weight=LABELS[labels](true[..., 2]) * known,
         box_size=np.array([one.box[2:] for one in people]).reshape(-1, 2),
+        head_px=np.array([one.head_px for one in people], np.float64),
         found=np.array([(one.photo_id, one.id) in keypoints for one in people], np.bool_),
+        scheme=truth.scheme,
     )

@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_core.errors import UnknownChoice
+from pose_core.schemes import SCHEMES
 from training.evals.pairs import Pairs, pair_people
 from training.evals.records import PARTS, Floats, GroundTruth, Predictions, Score
 
-LEFT_SHOULDER: Final = 5
-RIGHT_HIP: Final = 12
+TORSO: Final = ("left_shoulder", "right_hip")
 
 THRESHOLDS: Final = (0.05, 0.1, 0.2)
 
 
 def measure_torso(pairs: Pairs) -> Floats:
     """(people,) left shoulder to right hip in pixels; NaN where one of them has no label."""
-    ends = [LEFT_SHOULDER, RIGHT_HIP]
+    ends = [SCHEMES[pairs.scheme].points.index(name) for name in TORSO]
     length = np.linalg.norm(pairs.true[:, ends[0]] - pairs.true[:, ends[1]], axis=-1)
     return np.where((pairs.weight[:, ends] > 0).all(axis=-1), length, np.nan)
 

@@ -5,24 +5,24 @@ the very functions of the service, so a number measured here is a number of the 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pose_core.codecs import Codec, Heatmap, SimCC
+from pose_core.codecs import Codec, Heatmap, Regression, SimCC
 from pose_core.errors import InvalidInput
-from pose_core.estimators import SCHEMES, EstimatorSpec
+from pose_core.estimators import EstimatorSpec
 from pose_core.estimators.top_down import crop_tensor, points_of_photo
 from pose_core.geometry import CropRegion, crop_region
-from pose_core.skeleton import FLIP_ORDER, KEYPOINT_COUNT
+from pose_core.schemes import SCHEMES, convert_scheme
 from pose_core.types import Image, PersonBox, Size
 from training.evals.ground_truth import log_problems
 from training.evals.networks import EvalNetwork, Run
@@ -77,13 +77,13 @@ def predict(
     """
     people: list[Prediction] = []
     problems: list[str] = []
-    order = mirrored_order(network.spec.scheme)
+    order = SCHEMES[network.spec.scheme].flip_order
     run = partial(run_flipped, network.run, network.spec.codec, order) if flip else network.run
     crops = iterate_crops(views, network.spec, workers, problems)
     total = sum(len(photo.boxes) for photo in views.photos)
     with tqdm(total=total, desc=network.name, unit="person", disable=not progress) as bar:
         for batch in chunks(crops, batch_size):
-            people += decode(batch, run(np.stack([crop.tensor for crop in batch])), network.spec)
+            people += decode(batch, run(np.stack([crop.tensor for crop in batch])), network.spec, views.scheme)
             bar.update(len(batch))
     log_problems(problems)
     return Predictions(network.name, views.kind, tuple(people), network.spec.scheme, (*views.problems, *problems))
@@ -131,31 +131,63 @@ def run_flipped(run: Run, codec: Codec, order: NDArray[np.intp], crops: Floats) 
 def unmirror(outputs: Iterable[Floats], codec: Codec, order: NDArray[np.intp]) -> list[Floats]:
     """Outputs for mirrored crops as they would be for the crops: left and right points and the x axis reversed.
 
-    Reversing SimCC's two bins per pixel puts pixel x half a pixel beside its mirror image width - 1 - x (bin 2x of 2w
-    lands on 2 (w - 1 - x) + 1); the reference accepts that.
-
     Raises:
         InvalidInput: a codec for which nobody has said how to.
     """
-    if isinstance(codec, SimCC):
-        x_bins, y_bins = outputs
-        return [x_bins[:, order, ::-1], y_bins[:, order]]
-    if isinstance(codec, Heatmap):
-        return [maps[:, order, :, ::-1] for maps in outputs]
-    raise InvalidInput(f"no flip test for {type(codec).__name__}; evaluate without", field="flip")
+    if type(codec) not in UNMIRROR:
+        raise InvalidInput(f"no flip test for {type(codec).__name__}; evaluate without", field="flip")
+    return UNMIRROR[type(codec)](list(outputs), codec, order)
 
 
-def mirrored_order(scheme: str) -> NDArray[np.intp]:
-    """For each point of a scheme where its mirror image stands in that scheme: at the left eye the right eye."""
-    points = SCHEMES[scheme]
-    return np.searchsorted(points, FLIP_ORDER[points])
+def unmirror_simcc(outputs: list[Floats], codec: SimCC, order: NDArray[np.intp]) -> list[Floats]:
+    """Bins (people, points, bins) of both axes.
+
+    Reversing SimCC's two bins per pixel puts pixel x half a pixel beside its mirror image width - 1 - x (bin 2x of 2w
+    lands on 2 (w - 1 - x) + 1); the reference accepts that.
+    """
+    del codec
+    x_bins, y_bins = outputs
+    return [x_bins[:, order, ::-1], y_bins[:, order]]
 
 
-def decode(crops: list[Crop], outputs: Iterable[Floats], spec: EstimatorSpec) -> list[Prediction]:
-    """Outputs for crops to keypoints in photo pixels."""
+def unmirror_heatmap(outputs: list[Floats], codec: Heatmap, order: NDArray[np.intp]) -> list[Floats]:
+    """Maps (people, points, height, width).
+
+    Where cells stand for their first pixel, pixel 4c lies on cell c, and its mirror image w - 1 - 4c on a cell that
+    reversing the map puts at c - 1. So the maps are moved one cell to the right, and the first column stays (HRNet's
+    rule, also of FPD and DistilPose). Where cells stand for their middle (`cell_offset` 0.5) nothing is to be moved.
+    """
+    (maps,) = outputs
+    unmirrored = maps[:, order, :, ::-1].copy()
+    if not codec.cell_offset:
+        unmirrored[..., 1:] = unmirrored[..., :-1].copy()
+    return [unmirrored]
+
+
+def unmirror_regression(outputs: list[Floats], codec: Regression, order: NDArray[np.intp]) -> list[Floats]:
+    """Fractions of the crop's sides (people, points, 2) and scores (people, points, 1).
+
+    x becomes 1 - x, which is one pixel to the right of the mirror image w - 1 - x; the reference accepts that, too.
+    """
+    fractions, scores = outputs
+    mirrored = fractions[:, order]
+    mirrored[..., 0] = 1 - mirrored[..., 0]
+    return [mirrored, scores[:, order] if codec.mirrored_scores == "intended" else scores]
+
+
+UNMIRROR: Final[Mapping[type[Codec], Callable[[list[Floats], Any, NDArray[np.intp]], list[Floats]]]] = {
+    SimCC: unmirror_simcc,
+    Heatmap: unmirror_heatmap,
+    Regression: unmirror_regression,
+}
+"""By kind of codec: outputs, the codec and the order of the points to outputs; see `unmirror`."""
+
+
+def decode(crops: list[Crop], outputs: Iterable[Floats], spec: EstimatorSpec, scheme: str) -> list[Prediction]:
+    """Outputs for crops to keypoints in photo pixels, in the scheme of the set that they are compared with."""
     points = spec.codec.decode(list(outputs), spec.input_size)
-    keypoints = np.zeros((len(crops), KEYPOINT_COUNT, 3), np.float32)
-    keypoints[:, SCHEMES[spec.scheme]] = points_of_photo(points, [crop.region for crop in crops], spec)
+    placed = points_of_photo(points, [crop.region for crop in crops], spec)
+    keypoints = convert_scheme(placed, spec.scheme, scheme)
     return [
         Prediction(crop.photo_id, crop.id, crop.box, crop.region.width * crop.region.height, row)
         for crop, row in zip(crops, keypoints, strict=True)

@@ -1,5 +1,6 @@
 """The words of evaluation: what is annotated, what a network said about it, and what a metric makes of both."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
@@ -7,6 +8,7 @@ from typing import Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_core.schemes import WHOLE_BODY
 from pose_core.skeleton import BODY, FACE, FEET, KEYPOINT_COUNT, LEFT_HAND, RIGHT_HAND
 from pose_core.types import PersonBox, Size
 
@@ -51,9 +53,10 @@ class Person:
         box: left, top, width and height as annotated, not clipped to the photo.
         area: of the person's outline in square pixels; None where the file does not say.
         crowd: whether this marks a group that nobody is blamed for missing.
-        body_points: how many of the 17 body points the file says are labelled.
-        keypoints: (133, 3) float64: x, y and v. v is 0 for an absent point, 1 or 2 for a human label, and between 0
-            and 1 for a machine label, where it is the probability of being right.
+        body_points: how many points of the body are labelled, as the file says or as counted.
+        keypoints: (points, 3) float64, of the set's scheme: x, y and v. v is 0 for an absent point, 1 or 2 for a human
+            label, and between 0 and 1 for a machine label, where it is the probability of being right.
+        head_px: what PCKh divides errors by, 0.6 of the diagonal of the head's box; NaN where nobody knows.
     """
 
     id: int
@@ -63,6 +66,7 @@ class Person:
     crowd: bool
     body_points: int
     keypoints: Floats
+    head_px: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,14 @@ class GroundTruth:
         photos: in the file's order.
         people: in the file's order, crowds included.
         problems: one sentence for each record that is damaged, with file and annotation id.
+        scheme: which points are annotated, a key of `pose_core.schemes.SCHEMES`.
     """
 
     name: str
     photos: tuple[Photo, ...]
     people: tuple[Person, ...]
     problems: tuple[str, ...] = ()
+    scheme: str = WHOLE_BODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,8 @@ class Prediction:
         id: of the annotation where the box is annotated, else the box's number in the list of detections.
         box: what was looked for; its score is the detector's, 1 for an annotated box.
         view_area: of what the network saw, the padded box in the network's aspect ratio, in square pixels.
-        keypoints: (133, 3): x, y and raw score; points that the network does not know have score 0.
+        keypoints: (points, 3), of the set's scheme: x, y and raw score; points that the network does not know have
+            score 0.
     """
 
     photo_id: int
@@ -109,14 +116,14 @@ class Predictions:
         network: its name, for reports.
         boxes: where the boxes came from.
         people: photo by photo.
-        scheme: which points the network knows, a key of `pose_core.estimators.SCHEMES`.
+        scheme: which points the network knows, a key of `pose_core.schemes.SCHEMES`.
         problems: one sentence for each box that could not be looked at, with file and annotation id.
     """
 
     network: str
     boxes: BoxKind
     people: tuple[Prediction, ...]
-    scheme: str = "coco-wholebody"
+    scheme: str = WHOLE_BODY
     problems: tuple[str, ...] = ()
 
 

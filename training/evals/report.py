@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pose_core.errors import UnknownChoice
-from training.evals import EVALS
+from training.evals import EVALS, Pckh, PckTorso, metrics_of
+from training.evals.joint_rates import Curve
 from training.evals.pairs import labels_of
 from training.evals.records import GroundTruth, Predictions, Result, Score
 
@@ -39,12 +40,12 @@ def evaluate(truth: GroundTruth, predictions: Predictions, metrics: Sequence[str
     Args:
         truth: the annotated set.
         predictions: of one network.
-        metrics: keys of `EVALS`; by default all that can be measured on boxes of this kind.
+        metrics: keys of `EVALS`; by default all that can be measured on such points and boxes.
 
     Raises:
         UnknownChoice: a metric that is not in `EVALS`.
     """
-    names = metrics if metrics is not None else [*EVALS] if predictions.boxes == "annotated" else ON_ANY_BOXES
+    names = metrics if metrics is not None else measurable(truth, predictions)
     for name in names:
         if name not in EVALS:
             raise UnknownChoice("metrics", name, EVALS)
@@ -63,6 +64,12 @@ def evaluate(truth: GroundTruth, predictions: Predictions, metrics: Sequence[str
     return Report(truth.name, predictions.network, {**counts, **options}, results)
 
 
+def measurable(truth: GroundTruth, predictions: Predictions) -> list[str]:
+    """The metrics of such points on such boxes."""
+    of_points = metrics_of(truth.scheme)
+    return of_points if predictions.boxes == "annotated" else [name for name in of_points if name in ON_ANY_BOXES]
+
+
 def flatten(report: Report) -> dict[str, float | None]:
     """Every number by `metric/part/score`, for logs; the benchmark's headline is `coco-wholebody-ap/wholebody/AP`."""
     return {
@@ -70,6 +77,11 @@ def flatten(report: Report) -> dict[str, float | None]:
         for metric, result in report.results.items()
         for score in result.scores()
     }
+
+
+def curves_of(report: Report) -> dict[str, Curve]:
+    """The curve of each metric that has one."""
+    return {name: result.curve for name, result in report.results.items() if isinstance(result, Pckh | PckTorso)}
 
 
 def to_json(report: Report) -> dict[str, Any]:

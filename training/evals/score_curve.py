@@ -21,7 +21,7 @@ from typing import ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_core.estimators import SCHEMES
+from pose_core.schemes import shared_points
 from pose_core.skeleton import BODY, FACE, FEET, KEYPOINT_COUNT
 from training.evals.pairs import Pairs, pair_people
 from training.evals.records import Floats, GroundTruth, Person, Predictions, Score
@@ -131,7 +131,7 @@ def evaluate_score_curve(
     nothing = np.full(KEYPOINT_COUNT, np.nan)
     score = np.array([said.get(person.id, nothing) for person in people]).reshape(-1, KEYPOINT_COUNT)
     known = np.zeros_like(pairs.weight, np.bool_)
-    known[:, SCHEMES[predictions.scheme]] = pairs.found[:, None]
+    known[:, shared_points(predictions.scheme, truth.scheme)[1]] = pairs.found[:, None]
     placed = pairs.distance <= CLOSE * pairs.box_size.max(axis=-1)[:, None]
     groups = {}
     for name, (present, absent) in find_groups(truth, people, pairs).items():

@@ -8,6 +8,7 @@ from typing import Final, cast
 from torch import nn
 
 from pose_core.errors import InvalidInput, UnknownChoice
+from pose_core.estimators import EstimatorSpec
 from training.contracts import Evaluate, Exportable
 from training.evals import EVALS
 from training.evals.networks import torch_network
@@ -29,6 +30,7 @@ def make_evaluate(
     truth: GroundTruth,
     views: Views,
     *,
+    spec: EstimatorSpec,
     metrics: Sequence[str] | None = None,
     headline: str = HEADLINE,
     flip: bool = True,
@@ -41,6 +43,7 @@ def make_evaluate(
     Args:
         truth: the annotated set.
         views: the boxes, see `training.evals.views`.
+        spec: what the network expects and answers.
         metrics: see `training.evals.report.evaluate`.
         headline: the number that comes first; a higher one has to be better.
         flip: see `training.evals.predict.predict`.
@@ -58,7 +61,7 @@ def make_evaluate(
     require_measurable(truth, views, metrics, headline)
 
     def run(network: nn.Module) -> Mapping[str, float]:
-        ready = torch_network(cast("Exportable", network), "evaluation")
+        ready = torch_network(cast("Exportable", network), "evaluation", spec)
         predictions = predict(ready, views, flip=flip, batch_size=batch_size, workers=workers, progress=progress)
         return headline_first(flatten(evaluate(truth, predictions, metrics)), headline)
 
@@ -114,7 +117,7 @@ def right_answers(truth: GroundTruth, kind: BoxKind, photos: Sequence[PhotoBoxes
         for number, box in zip(photo.ids, photo.boxes, strict=True)
         if (photo.photo_id, number) in keypoints
     ]
-    return Predictions("labels", kind, tuple(people))
+    return Predictions("labels", kind, tuple(people), truth.scheme)
 
 
 def headline_first(numbers: Mapping[str, float | None], headline: str) -> dict[str, float]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pose_core.errors import InvalidInput
+from pose_core.schemes import WHOLE_BODY
 from pose_core.types import PersonBox, Size
 from training.documents import BadAnnotation, box_of, load_json, picture_number
 from training.evals.ground_truth import PERSON_CATEGORY, log_problems
@@ -43,26 +44,34 @@ class Views:
         kind: where they came from.
         photos: those with a box.
         problems: one sentence for each box that cannot be used.
+        scheme: of the set, in which predictions are to be compared with it.
     """
 
     kind: BoxKind
     photos: tuple[PhotoBoxes, ...]
     problems: tuple[str, ...] = ()
+    scheme: str = WHOLE_BODY
 
 
-def annotated_boxes(truth: GroundTruth, folder: Path) -> Views:
-    """One box for each annotated person, clipped to the photo.
+def annotated_boxes(truth: GroundTruth, folder: Path, *, clip: bool = True) -> Views:
+    """One box for each annotated person.
 
     Left out, as mmpose@759b39c1 does in training and with annotated boxes: crowds, people without a labelled body
     point or with no coordinate above 0, and boxes that lie outside their photo.
+
+    Args:
+        truth: the set.
+        folder: of its photos.
+        clip: whether boxes are cut to the photo, as COCO's are; not those that a training set already holds as they
+            are to be shown.
     """
     sizes = {photo.id: photo.size for photo in truth.photos}
     boxes = []
     for person in truth.people:
-        box = clip_box(person, sizes[person.photo_id])
+        box = clip_box(person, sizes[person.photo_id]) if clip else whole_box(person)
         if is_evaluated(person) and box.right > box.left and box.bottom > box.top:
             boxes.append((person.photo_id, person.id, box))
-    return Views("annotated", group_by_photo(truth, folder, boxes))
+    return Views("annotated", group_by_photo(truth, folder, boxes), scheme=truth.scheme)
 
 
 def is_evaluated(person: Person) -> bool:
@@ -75,6 +84,12 @@ def clip_box(person: Person, photo: Size) -> PersonBox:
     left, top, width, height = person.box
     x, y = np.clip([left, left + width], 0, photo.width - 1), np.clip([top, top + height], 0, photo.height - 1)
     return PersonBox(left=float(x[0]), top=float(y[0]), right=float(x[1]), bottom=float(y[1]))
+
+
+def whole_box(person: Person) -> PersonBox:
+    """The annotated box as it is."""
+    left, top, width, height = person.box
+    return PersonBox(left, top, left + width, top + height)
 
 
 def detected_boxes(truth: GroundTruth, folder: Path, detections: Path | Sequence[Mapping[str, Any]]) -> Views:
@@ -100,7 +115,7 @@ def detected_boxes(truth: GroundTruth, folder: Path, detections: Path | Sequence
         except BadAnnotation as error:
             problems.append(f"detection {number}: {error}")
     log_problems(problems)
-    return Views("detected", group_by_photo(truth, folder, boxes), tuple(problems))
+    return Views("detected", group_by_photo(truth, folder, boxes), tuple(problems), truth.scheme)
 
 
 def is_something_else(record: object) -> bool:

@@ -1,16 +1,17 @@
 """Every result that can be trained, by name. A new one is a function in a file here and a line in `RECIPES`.
 
-A recipe's docstring says what the published number is and where it stands, what to type, and how long it takes. All
-published numbers are whole-body AP or AR on COCO-WholeBody v1.0 val with the boxes of a detector (person AP 56.4) and
-flip test. "Table 1" is the main table of the paper as the README of DWPose (AP) and that of mmpose (AR) repeat it. None
-of the numbers was reproduced here: that takes the data sets and a machine with eight GPUs.
+A recipe's docstring says what the published number is and where it stands, what to type, and how long it takes. Where
+a file says nothing else, published numbers are whole-body AP or AR on COCO-WholeBody v1.0 val with the boxes of a
+detector (person AP 56.4) and flip test. "Table 1" is the main table of the paper as the README of DWPose (AP) and that
+of mmpose (AR) repeat it. None of the numbers was reproduced here: that takes the data sets and a machine with eight
+GPUs.
 """
 
 from collections.abc import Callable
 
 from pose_core.errors import UnknownChoice
 from training.recipe import Recipe
-from training.recipes import ablations, baselines, folder, skelmap, skelmap_det, stage1, stage2
+from training.recipes import ablations, baselines, distilpose, folder, fpd, skelmap, skelmap_det, stage1, stage2
 from training.recipes.debug import DEBUG_SUFFIX, debug_of
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -53,6 +54,19 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "folder-tune": folder.tune,
     "folder-s1-s-t": folder.stage1_s_to_t,
     "folder-s2-t": folder.stage2_t,
+    # fast pose distillation: the released code, the paper, and in small
+    "hourglass-8x256": fpd.teacher,
+    "hourglass-4x128": fpd.student,
+    "fpd-scratch": fpd.from_scratch,
+    "fpd": fpd.warm,
+    "hourglass-8x256-paper": fpd.paper_teacher,
+    "hourglass-4x128-paper": fpd.paper_student,
+    "fpd-paper": fpd.paper_warm,
+    "hourglass-8x256-lsp": fpd.lsp_teacher,
+    "hourglass-4x128-lsp": fpd.lsp_student,
+    "fpd-lsp": fpd.lsp_warm,
+    "people-hourglass": fpd.people_teacher,
+    **{f"people-fpd-{variant}": fpd.people_student(variant) for variant in fpd.PEOPLE_STUDENTS},
     # the networks inside the package
     "skelmap-m-features": skelmap.features_m,
     "skelmap-s-features": skelmap.features_s,
@@ -68,6 +82,16 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     # which part of it helps
     **{f"ablation-{variant}": ablations.stage1(variant) for variant in ablations.STAGE1},
     "ablation-stage2": ablations.stage2,
+    # DistilPose
+    "tokenpose-s": distilpose.tokenpose_s,
+    "tokenpose-w48": distilpose.tokenpose_w48,
+    "distilpose-s": distilpose.distilpose_s,
+    "distilpose-l": distilpose.distilpose_l,
+    "distilpose-s-alone": distilpose.alone_s,
+    "distilpose-l-alone": distilpose.alone_l,
+    "people-tokenpose": distilpose.people_teacher,
+    "people-distilpose-alone": distilpose.people_alone,
+    **{f"people-distilpose-{variant}": distilpose.people_distilled(variant) for variant in distilpose.LEFT_OUT},
     # the detector inside the package
     "skelmap-det-blocks": skelmap_det.blocks,
     "skelmap-det-base": skelmap_det.base,

@@ -116,7 +116,7 @@ def supervised(name: str, size: str, resolution: Resolution, data: Data) -> Reci
         data=data,
         optimisation=Optimisation(clip_norm=None),
         input_size=resolution.input_size,
-        sigma=resolution.sigma,
+        codec=resolution.codec,
         batch_size=resolution.batch_size,
     )
 

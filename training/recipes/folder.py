@@ -79,7 +79,7 @@ def small(name: str, student: str, method: str, *, epochs: int, teacher: tuple[s
         data=DATA,
         optimisation=OPTIMISATION,
         input_size=LOW.input_size,
-        sigma=LOW.sigma,
+        codec=LOW.codec,
         epochs=epochs,
         batch_size=64,
         evaluate_every=5,

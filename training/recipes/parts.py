@@ -6,6 +6,7 @@ IDEA-Research/DWPose@0232d66 and open-mmlab/mmpose@759b39c1.
 
 from typing import NamedTuple
 
+from pose_core.codecs import SimCC
 from pose_core.types import Size
 from training.recipe import LIGHT_AUGMENTATION, Augmentation, Data, Network, Source
 
@@ -15,20 +16,20 @@ class Resolution(NamedTuple):
 
     Attributes:
         input_size: of the crops.
-        sigma: of the labels, in bins.
+        codec: with labels to go with it.
         batch_size: over all devices; the learning rate is the same for both.
         per_device: samples on each of the eight devices of the published runs. Their ground-truth loss is summed over
             these, so this is its weight beside a mean.
     """
 
     input_size: Size
-    sigma: tuple[float, float]
+    codec: SimCC
     batch_size: int
     per_device: float
 
 
-LOW = Resolution(Size(width=192, height=256), sigma=(4.9, 5.66), batch_size=512, per_device=64.0)
-HIGH = Resolution(Size(width=288, height=384), sigma=(6.0, 6.93), batch_size=256, per_device=32.0)
+LOW = Resolution(Size(width=192, height=256), codec=SimCC(sigma=(4.9, 5.66)), batch_size=512, per_device=64.0)
+HIGH = Resolution(Size(width=288, height=384), codec=SimCC(sigma=(6.0, 6.93)), batch_size=256, per_device=32.0)
 
 COCO = Source(
     dataset="coco_wholebody", annotations="coco/annotations/coco_wholebody_train_v1.0.json", images="coco/train2017"

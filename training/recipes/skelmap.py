@@ -12,6 +12,7 @@ minutes, and shows everybody ten times as often: teacher and student, each at ha
 
 from dataclasses import replace
 
+from pose_core.codecs import SimCC
 from pose_core.types import Size
 from training.recipe import Augmentation, Data, MethodRecipe, Network, Optimisation, Recipe, Source
 from training.recipes.parts import LOW
@@ -252,7 +253,7 @@ def mildly(recipe: Recipe) -> Recipe:
 
 def halved(recipe: Recipe) -> Recipe:
     """The same run with crops of half the size and labels to go with them."""
-    return replace(recipe, input_size=HALF_SIZE, sigma=HALF_SIGMA)
+    return replace(recipe, input_size=HALF_SIZE, codec=SimCC(sigma=HALF_SIGMA))
 
 
 def ours(
@@ -279,7 +280,7 @@ def ours(
             ema_warm_up=500,
         ),
         input_size=LOW.input_size,
-        sigma=LOW.sigma,
+        codec=LOW.codec,
         epochs=epochs,
         batch_size=64,
         evaluate_every=2,

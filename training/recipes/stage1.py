@@ -110,6 +110,6 @@ def distil(
         method=MethodRecipe(name="dwpose-stage1", options=(("ground_truth_weight", resolution.per_device),)),
         data=data,
         input_size=resolution.input_size,
-        sigma=resolution.sigma,
+        codec=resolution.codec,
         batch_size=resolution.batch_size,
     )

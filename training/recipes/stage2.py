@@ -113,7 +113,7 @@ def self_distil(
         data=COCO_UBODY,
         optimisation=optimisation,
         input_size=resolution.input_size,
-        sigma=resolution.sigma,
+        codec=resolution.codec,
         epochs=EPOCHS,
         batch_size=resolution.batch_size,
     )

@@ -25,6 +25,7 @@ from training.evals.detectors import find_people, torch_detector
 from training.evals.report import Report, flatten
 from training.evals.validation import headline_first
 from training.export import ExportReport, run_torch
+from training.models import DETECTORS
 from training.models.yolox import YoloX
 from training.recipe import Recipe
 from training.tasks.pose import require_device
@@ -166,9 +167,8 @@ def real_pictures(recipe: Recipe, folder: Path, count: int) -> Tensor:
 
 DETECTION = Task(
     called="person detector",
-    kind=YoloX,
+    models=DETECTORS,
     role="detector",
-    architecture=ARCHITECTURE,
     batches=build_batches,
     evaluation=build_evaluate,
     from_file=load_file,

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from pose_core.codecs import SimCC
 from pose_core.errors import UnknownChoice
 from pose_core.estimators.estimator import IMAGENET_MEAN, IMAGENET_STD
 from pose_core.estimators.metadata import SPEC_KEY, write_spec
@@ -31,7 +30,7 @@ from training.evals.report import Report, evaluate
 from training.evals.validation import make_evaluate
 from training.evals.views import Views, annotated_boxes, detected_boxes
 from training.export import ExportReport, run_torch
-from training.models.rtmpose import RtmPose
+from training.models import ESTIMATORS, Network
 from training.recipe import Recipe
 from training.tasks.task import Measurement, Published, Task
 
@@ -47,7 +46,7 @@ def build_batches(recipe: Recipe, folder: Path, world: World) -> Loader:
     """
     loading = Loading(
         input_size=recipe.input_size,
-        codec=SimCC(sigma=recipe.sigma),
+        codec=recipe.codec,
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         rank=world.rank,
@@ -55,14 +54,15 @@ def build_batches(recipe: Recipe, folder: Path, world: World) -> Loader:
         workers=recipe.data.workers,
         steps_per_epoch=recipe.steps_per_epoch,
     )
-    return training_loader(load_sources(folder, recipe.data.train).dataset, recipe.data, loading)
+    dataset = load_sources(folder, recipe.data.train, recipe.scheme).dataset
+    return training_loader(dataset, recipe.data, loading)
 
 
 def build_evaluate(recipe: Recipe, folder: Path, scratch: Path, progress: bool) -> Evaluate:  # noqa: FBT001 - see `Task`
     """All metrics on the annotated boxes, with flip test."""
     truth, views = read_validation(recipe, folder, scratch)
     workers = max(recipe.data.workers, 1)
-    return make_evaluate(truth, views, headline=recipe.headline, workers=workers, progress=progress)
+    return make_evaluate(truth, views, spec=recipe.spec, headline=recipe.headline, workers=workers, progress=progress)
 
 
 def read_validation(
@@ -80,12 +80,15 @@ def read_validation(
         InvalidInput: the set is not what it should be, or has an option that does not exist.
     """
     source = recipe.data.val
-    if source.dataset == "coco_wholebody":
+    as_written = source.dataset == "coco_wholebody"
+    if as_written:
         below = str(options_of(source, OPTIONS)["below"])
         truth, images = read_ground_truth(folder / source.annotations, below=below), folder / source.images
     else:
         truth, images = truth_of(load_sources(folder, [source]).dataset, scratch), scratch
-    return truth, annotated_boxes(truth, images) if detections is None else detected_boxes(truth, images, detections)
+    if detections is not None:
+        return truth, detected_boxes(truth, images, detections)
+    return truth, annotated_boxes(truth, images, clip=as_written)
 
 
 def load_file(name: str, device: str) -> EvalNetwork:
@@ -104,7 +107,7 @@ def require_device(device: str) -> Device:
     return cast("Device", device)
 
 
-def wrap(network: RtmPose, name: str, description: Description) -> EvalNetwork:
+def wrap(network: Network, name: str, description: Description) -> EvalNetwork:
     """See `Task.from_weights`."""
     return torch_network(network, name, description.spec)
 
@@ -122,7 +125,8 @@ def truth_of(dataset: Dataset, scratch: Path) -> GroundTruth:
         for number, picture in enumerate(dataset.pictures)
     )
     people = zip(dataset, dataset.picture_N.tolist(), strict=True)
-    return GroundTruth(dataset.name, photos, tuple(annotated(person, photo_id) for person, photo_id in people))
+    annotations = tuple(annotated(person, photo_id) for person, photo_id in people)
+    return GroundTruth(dataset.name, photos, annotations, scheme=dataset.scheme)
 
 
 def picture_file(picture: Picture, scratch: Path) -> Path:
@@ -147,6 +151,7 @@ def annotated(sample: Sample, photo_id: int) -> Person:
         crowd=False,
         body_points=int(np.count_nonzero(points[BODY, 2] > 0)),
         keypoints=points,
+        head_px=sample.head_px,
     )
 
 
@@ -158,7 +163,7 @@ def metadata(description: Description) -> Mapping[str, str]:
     return {SPEC_KEY: write_spec(description.spec)}
 
 
-def compare_decoded(network: RtmPose, report: ExportReport, description: Description, image_B3HW: Tensor) -> Published:
+def compare_decoded(network: Network, report: ExportReport, description: Description, image_B3HW: Tensor) -> Published:
     """How far apart the points lie that torch and the file find in the same crops."""
     spec = description.spec
     wanted = spec.codec.decode([output.numpy() for output in run_torch(network, image_B3HW)], spec.input_size)
@@ -173,19 +178,17 @@ def compare_decoded(network: RtmPose, report: ExportReport, description: Descrip
 
 def real_crops(recipe: Recipe, folder: Path, count: int) -> Tensor:
     """Normalised crops of people of a recipe's validation set, spread over all of it."""
-    dataset = load_sources(folder, [recipe.data.val]).dataset
+    dataset = load_sources(folder, [recipe.data.val], recipe.scheme).dataset
     chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(int)
-    spec = Description.of(recipe, 0).spec
-    loading = Loading(input_size=recipe.input_size, codec=spec.codec, batch_size=len(chosen), seed=recipe.seed)
+    loading = Loading(input_size=recipe.input_size, codec=recipe.codec, batch_size=len(chosen), seed=recipe.seed)
     batch = next(plain_loader(dataset.subset(chosen.tolist()), loading).epoch(0))
     return batch.normalised(IMAGENET_MEAN, IMAGENET_STD).image_B3HW
 
 
 POSE = Task(
     called="pose estimator",
-    kind=RtmPose,
+    models=ESTIMATORS,
     role="estimator",
-    architecture="rtmpose",
     batches=build_batches,
     evaluation=build_evaluate,
     from_file=load_file,

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.contracts import BatchSource, Evaluate
 from training.deployable import Description
 from training.distributed import World
 from training.evals.report import Report
 from training.export import ExportReport
+from training.models import Network
 from training.recipe import Recipe
 
 
@@ -48,9 +49,8 @@ class Task:
 
     Attributes:
         called: what its networks are, with an article.
-        kind: the class of its networks.
+        models: its networks, see `training.models`.
         role: what the service calls them, see `pose_core.weights.Weights`.
-        architecture: the same.
         batches: the training data of one process, of a recipe and a data folder.
         evaluation: what the loop calls after every few epochs; of a recipe, a data folder, a folder for pictures that
             are no files yet, and whether to show a bar.
@@ -63,9 +63,8 @@ class Task:
     """
 
     called: str
-    kind: type[nn.Module]
+    models: Mapping[str, Callable[..., Network]]
     role: Literal["estimator", "detector"]
-    architecture: str
     batches: Callable[[Recipe, Path, World], BatchSource]
     evaluation: Callable[[Recipe, Path, Path, bool], Evaluate]
     from_file: Callable[[str, str], Any]

@@ -1,0 +1,91 @@
+"""Leeds Sports Pose and its extension: axes, what the third number means, and what is said about mistakes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from pose_core.errors import InvalidInput
+from pose_core.types import Size
+from tests.training.mat_files import LSP, lsp_joints, write_lsp
+from training.data.lsp import load_lsp
+
+
+def test_an_occluded_joint_of_lsp_counts(tmp_path: Path) -> None:
+    joints = lsp_joints()
+    joints[0, 3, 2] = 1
+    write_lsp(tmp_path, joints)
+    dataset, bad = load_lsp(tmp_path, LSP)
+    assert bad == ()
+    assert dataset.scheme == "lsp"
+    assert (dataset.keypoint_NK3[..., 2] == 1).all()
+    assert dataset[0].keypoints[3].tolist() == [55.0, 42.0, 1.0]
+    assert dataset[1].picture.file == tmp_path / "images" / "im0002.jpg"
+
+
+def test_an_unlabelled_joint_of_the_extension_does_not(tmp_path: Path) -> None:
+    joints = lsp_joints(flag=1.0)
+    joints[0, 3] = 0
+    write_lsp(tmp_path, joints, extended=True)
+    dataset, bad = load_lsp(tmp_path, LSP)
+    assert bad == ()
+    assert np.flatnonzero(dataset[0].keypoints[:, 2] == 0).tolist() == [3]
+    assert dataset[1].picture.file == tmp_path / "images" / "im00002.jpg"
+
+
+def test_the_box_is_the_extent_with_a_margin_inside_the_picture(tmp_path: Path) -> None:
+    """The joints reach from (40, 30) to (105, 82); a tenth of 65 is added on each side."""
+    write_lsp(tmp_path, lsp_joints(1))
+    dataset, _ = load_lsp(tmp_path, LSP)
+    box = dataset[0].box
+    assert (box.left, box.top, box.right, box.bottom) == pytest.approx((33.5, 23.5, 111.5, 88.5))
+    assert dataset[0].picture.size == Size(200, 160)
+
+
+def test_some_people_of_a_file_can_be_asked_for(tmp_path: Path) -> None:
+    write_lsp(tmp_path, lsp_joints(5))
+    dataset, _ = load_lsp(tmp_path, replace(LSP, options=(("first", 2), ("last", 4))))
+    assert dataset.id_N.tolist() == [2, 3, 4]
+    with pytest.raises(InvalidInput, match=r"options of lsp: .*has people 1 to 5, not 2 to 9"):
+        load_lsp(tmp_path, replace(LSP, options=(("first", 2), ("last", 9))))
+
+
+def test_mistakes_are_named_with_file_person_and_reason(tmp_path: Path) -> None:
+    joints = lsp_joints(4)
+    joints[0, 13, :2] = 250, 10
+    joints[1, 0, 0] = np.nan
+    joints[2, :, 0] += 1000
+    write_lsp(tmp_path, joints)
+    (tmp_path / "images" / "im0004.jpg").unlink()
+    dataset, bad = load_lsp(tmp_path, LSP)
+    assert dataset.id_N.tolist() == [1]
+    assert dataset[0].keypoints[13, 2] == 0
+    folder = tmp_path / "images"
+    assert [str(one) for one in bad] == [
+        f"{folder / 'im0001.jpg'}, annotation 1: head_top at 250.0, 10.0 is outside the picture of 200 x 160 pixels",
+        f"{folder / 'im0002.jpg'}, annotation 2: a joint has a coordinate that is no finite number",
+        f"{folder / 'im0003.jpg'}, annotation 3: no joint is inside the picture of 200 x 160 pixels",
+        f"{folder / 'im0004.jpg'}, annotation 4: the picture's file is missing",
+    ]
+
+
+def test_a_person_without_a_usable_joint_is_named(tmp_path: Path) -> None:
+    write_lsp(tmp_path, lsp_joints(1), extended=True)
+    dataset, (bad,) = load_lsp(tmp_path, LSP)
+    assert len(dataset) == 0
+    assert bad.reason == "no joint is inside the picture of 200 x 160 pixels"
+
+
+@pytest.mark.parametrize("shape", [(2, 14, 3), (3, 16, 5), (14, 3)])
+def test_joints_of_another_shape_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    savemat(tmp_path / LSP.annotations, {"joints": np.zeros(shape)})
+    with pytest.raises(InvalidInput, match=r"joints\.mat: joints have shape .* expected \(3, 14, people\) of LSP"):
+        load_lsp(tmp_path, LSP)
+
+
+def test_joints_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    savemat(tmp_path / LSP.annotations, {"joints": np.array([["a"]], dtype=object)})
+    with pytest.raises(InvalidInput, match="joints are no numbers"):
+        load_lsp(tmp_path, LSP)

@@ -1,0 +1,196 @@
+"""MPII, as published and as HRNet's lists: who is read, where, and what is said about mistakes."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from pose_core.errors import InvalidInput, UnknownChoice
+from pose_core.geometry import crop_region
+from pose_core.types import Size
+from tests.training.mat_files import MPII, MPII_JSON, joint, listed, rect, structure, write_listed, write_mpii
+from training.data import load_sources
+from training.data.mpii import load_mpii
+from training.data.mpii_json import load_mpii_json
+from training.data.records import Loaded
+
+HEADS = replace(MPII_JSON, options=(("head_boxes", "gt_valid.mat"),))
+
+
+def load(folder: Path, *rects: dict[str, Any]) -> Loaded:
+    """What is read of people in one picture."""
+    write_mpii(folder, {"a.jpg": rects}, [1])
+    return load_mpii(folder, MPII)
+
+
+def test_people_of_training_pictures_are_read(tmp_path: Path) -> None:
+    people = {"a.jpg": [rect()], "b.jpg": [], "c.jpg": [rect(), rect()], "test.jpg": [{"scale": 1.0}]}
+    write_mpii(tmp_path, people, [1, 1, 1, 0])
+    dataset, bad = load_mpii(tmp_path, MPII)
+    assert bad == ()
+    assert dataset.scheme == "mpii"
+    assert dataset.id_N.tolist() == [0, 2000, 2001]
+    person = dataset[0]
+    assert person.keypoints[3].tolist() == [55.0, 42.0, 1.0], "0-based"
+    assert person.picture.size == Size(200, 160)
+    assert person.head_px == pytest.approx(0.6 * 50)
+
+
+def test_the_crop_is_the_published_one(tmp_path: Path) -> None:
+    """A quarter more than 200 pixels times the scale, 15 pixels times the scale below the middle."""
+    box = load(tmp_path, rect())[0][0].box
+    region = crop_region(box, Size(256, 256))
+    assert (region.center_x, region.center_y) == pytest.approx((100.0, 71.0 + 9.0))
+    assert (region.width, region.height) == pytest.approx((150.0, 150.0))
+
+
+def test_joints_that_are_not_listed_have_no_weight_and_hidden_ones_do(tmp_path: Path) -> None:
+    hidden = [joint(0) | {"is_visible": "0"}, joint(4) | {"is_visible": np.zeros((0, 0))}]
+    person = load(tmp_path, rect(annopoints={"point": structure(hidden)}))[0][0]
+    assert np.flatnonzero(person.keypoints[:, 2]).tolist() == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"objpos": None}, "objpos.x is absent"),
+        ({"scale": np.nan}, "scale is nan"),
+        ({"scale": 0.0}, "scale is 0"),
+        ({"annopoints": {"point": np.zeros((0, 0))}}, "no joint is listed"),
+        ({"annopoints": {"point": structure([joint(16)])}}, "joint 16 does not exist, ids are 0 to 15"),
+        (
+            {"annopoints": {"point": structure([{"x": 999.0, "y": 5.0, "id": 0}])}},
+            "no joint is inside the picture of 200 x 160 pixels",
+        ),
+    ],
+)
+def test_a_person_who_cannot_be_used_is_named(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
+    dataset, bad = load(tmp_path, rect(), rect(**changes))
+    assert len(dataset) == 1
+    assert [str(one) for one in bad] == [f"{tmp_path / 'images' / 'a.jpg'}, annotation 1: {reason}"]
+
+
+def test_a_joint_outside_and_a_missing_head_box_are_named_and_lived_with(tmp_path: Path) -> None:
+    outside = structure([joint(0), {"x": 301.0, "y": 5.0, "id": 10}])
+    dataset, bad = load(tmp_path, rect(annopoints={"point": outside}, x1=None))
+    assert [one.reason for one in bad] == [
+        "head box missing (x1 is absent); PCKh leaves this person out",
+        "right_wrist at 300.0, 4.0 is outside the picture of 200 x 160 pixels",
+    ]
+    assert np.flatnonzero(dataset[0].keypoints[:, 2]).tolist() == [0]
+    assert math.isnan(dataset[0].head_px)
+
+
+def test_pictures_that_are_not_there_are_named(tmp_path: Path) -> None:
+    write_mpii(tmp_path, {"a.jpg": [rect()], "b.jpg": [rect()]}, [1, 1])
+    (tmp_path / "images" / "a.jpg").unlink()
+    (tmp_path / "images" / "b.jpg").write_text("no picture")
+    dataset, bad = load_mpii(tmp_path, MPII)
+    assert len(dataset) == 0
+    assert bad[0].reason == "the picture's file is missing"
+    assert bad[1].reason.startswith("the picture's file cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"other": 1}, r"mpii\.mat has no variable RELEASE; valid: other"),
+        ({"RELEASE": {"annolist": structure([{"image": 1}])}}, r"RELEASE of .*mpii\.mat has no annolist and img_train"),
+        (
+            {"RELEASE": {"annolist": structure([{"image": 1}]), "img_train": np.ones((1, 3))}},
+            r"mpii\.mat: img_train has shape \(3,\) for 1 pictures",
+        ),
+    ],
+)
+def test_another_file_is_refused(tmp_path: Path, content: dict[str, Any], message: str) -> None:
+    savemat(tmp_path / MPII.annotations, content)
+    with pytest.raises(InvalidInput, match=message):
+        load_mpii(tmp_path, MPII)
+
+
+def test_a_file_that_is_no_matlab_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / MPII.annotations).write_text("no MATLAB file, but long enough to have a head of sixteen bytes")
+    with pytest.raises(InvalidInput, match=r"mpii\.mat cannot be read as a MATLAB file"):
+        load_mpii(tmp_path, MPII)
+    with pytest.raises(InvalidInput, match=r"none\.mat cannot be read"):
+        load_mpii(tmp_path, replace(MPII, annotations="none.mat"))
+    with pytest.raises(UnknownChoice, match="options of mpii: unknown value 'split'"):
+        load_mpii(tmp_path, replace(MPII, options=(("split", "val"),)))
+
+
+# ---- lists
+
+
+def test_both_kinds_of_file_say_the_same(tmp_path: Path) -> None:
+    published = load(tmp_path, rect())[0][0]
+    write_listed(tmp_path, [listed()], np.array([[60.0, 20.0], [90.0, 60.0]])[..., None])
+    person = load_mpii_json(tmp_path, HEADS)[0][0]
+    np.testing.assert_array_equal(person.keypoints, published.keypoints)
+    assert (person.box, person.head_px) == (published.box, published.head_px)
+
+
+def test_people_of_one_picture_share_it(tmp_path: Path) -> None:
+    write_listed(tmp_path, [listed(2), listed(1), listed(2)])
+    dataset, bad = load_mpii_json(tmp_path, MPII_JSON)
+    assert bad == ()
+    assert len(dataset.pictures) == 2
+    assert dataset.id_N.tolist() == [0, 1, 2]
+    assert np.isnan(dataset.head_N).all()
+
+
+def test_invisible_joints_have_no_weight(tmp_path: Path) -> None:
+    joints = listed()["joints"]
+    joints[6] = [-1.0, -1.0]
+    write_listed(tmp_path, [listed(joints=joints, joints_vis=[1] * 6 + [0] + [1] * 9)])
+    dataset, bad = load_mpii_json(tmp_path, MPII_JSON)
+    assert bad == ()
+    assert np.flatnonzero(dataset[0].keypoints[:, 2] == 0).tolist() == [6]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (listed(center=[1.0]), "center should be 2 numbers, is 1"),
+        (listed(scale="big"), "scale is big"),
+        (listed(joints=[[1.0, 2.0]] * 15), "joints should be 16 pairs"),
+        (listed(joints=[[1.0, 2.0]] * 15 + [[1.0]]), "joints should be 2 numbers, is 1"),
+        (listed(joints_vis=[1] * 15), "joints_vis should be 16 numbers, is 15"),
+        (listed(3), "the picture's file is missing"),
+    ],
+)
+def test_a_listed_person_who_cannot_be_used_is_named(tmp_path: Path, record: dict[str, Any], reason: str) -> None:
+    write_listed(tmp_path, [listed(), record])
+    dataset, (bad,) = load_mpii_json(tmp_path, MPII_JSON)
+    assert len(dataset) == 1
+    assert (bad.file, bad.annotation_id) == (tmp_path / "images" / record["image"], 1)
+    assert bad.reason.startswith(reason)
+
+
+def test_a_head_without_extent_is_named_and_lived_with(tmp_path: Path) -> None:
+    write_listed(tmp_path, [listed(), listed()], np.stack([np.eye(2), np.zeros((2, 2))], axis=-1))
+    dataset, bad = load_mpii_json(tmp_path, HEADS)
+    assert np.isnan(dataset.head_N).tolist() == [False, True]
+    assert [(one.annotation_id, one.reason) for one in bad] == [(1, "head box missing; PCKh leaves this person out")]
+
+
+def test_heads_of_other_people_are_refused(tmp_path: Path) -> None:
+    write_listed(tmp_path, [listed()], np.zeros((2, 2, 3)))
+    with pytest.raises(InvalidInput, match=r"gt_valid\.mat: headboxes_src has shape \(2, 2, 3\), expected \(2, 2, 1\)"):
+        load_mpii_json(tmp_path, HEADS)
+    (tmp_path / MPII_JSON.annotations).write_text("{}")
+    with pytest.raises(InvalidInput, match=r"valid\.json should be a list of people"):
+        load_mpii_json(tmp_path, MPII_JSON)
+
+
+def test_a_set_can_be_read_in_another_scheme(tmp_path: Path) -> None:
+    write_listed(tmp_path, [listed()])
+    dataset = load_sources(tmp_path, [MPII_JSON], "lsp").dataset
+    assert dataset.scheme == "lsp"
+    assert dataset[0].keypoints.shape == (14, 3)
+    assert dataset[0].keypoints[13].tolist() == [85.0, 66.0, 1.0], "the head top, the tenth of MPII's joints"
+    with pytest.raises(InvalidInput, match="sources: people of different schemes: coco-wholebody, mpii"):
+        load_sources(tmp_path, [MPII_JSON, replace(MPII_JSON, dataset="synthetic")])

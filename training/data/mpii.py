@@ -1,0 +1,183 @@
+"""MPII Human Pose as published: `mpii_human_pose_v1_u12_1.mat`, people in the pictures for training.
+
+Source: Andriluka et al., CVPR 2014, and the README of the annotations. A person's place is a middle and a scale (200
+pixels times the scale are the height), coordinates begin at 1. Crops are those of Newell's and of HRNet's code: the
+middle moves down by 15 pixels times the scale, the square of 200 pixels times the scale gets a quarter more.
+
+The published file does not say which of these people are for validation; see `training.data.mpii_json` for lists that
+do.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float64
+
+from pose_core.errors import InvalidInput
+from pose_core.schemes import SCHEMES
+from pose_core.types import PersonBox, Size
+from training.data.matlab import as_list, picture_at, read_structure
+from training.data.records import BadRecord, Loaded, Person, Picture, WeightedKeypoints, dataset_of, options_of
+from training.documents import BadAnnotation
+from training.recipe import Source
+
+SCHEME: Final = "mpii"
+
+SCALE_PX: Final = 200.0
+"""Side of the square around a person of scale 1."""
+
+LOWERED_PX: Final = 15.0
+"""How far the middle of a person of scale 1 is moved down, so that feet are more likely inside."""
+
+HEAD_SHARE: Final = 0.6
+"""Part of the diagonal of the head's box that errors are measured by."""
+
+PEOPLE_PER_PICTURE: Final = 1000
+"""Ids are the number of the picture times this, plus the number of the person."""
+
+
+def load_mpii(folder: Path, source: Source) -> Loaded:
+    """Everybody who is labelled in a picture for training.
+
+    Args:
+        folder: the data folder.
+        source: `annotations` is the MATLAB file, `images` the folder of pictures; no options.
+
+    Raises:
+        InvalidInput: the file is no such file, or an option does not exist.
+    """
+    options_of(source, {})
+    path, images = folder / source.annotations, folder / source.images
+    pictures = training_pictures(path)
+    people: list[Person] = []
+    bad: list[BadRecord] = []
+    for number, record in pictures:
+        labelled = [one for one in as_list(record.get("annorect")) if isinstance(one.get("annopoints"), Mapping)]
+        if not labelled:
+            continue
+        file = images / str(record["image"]["name"])
+        try:
+            picture = picture_at(file, number)
+        except BadAnnotation as error:
+            bad.append(BadRecord(file, None, str(error)))
+            continue
+        for place, rect in enumerate(labelled):
+            read_rect(rect, picture, number * PEOPLE_PER_PICTURE + place, people, bad)
+    return Loaded(dataset_of(source.annotations, people, SCHEME), tuple(bad))
+
+
+def training_pictures(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
+    """Number and record of the pictures for training.
+
+    Raises:
+        InvalidInput: the file is not the published one.
+    """
+    release = read_structure(path, "RELEASE")
+    wanted = {"annolist", "img_train"}
+    if not isinstance(release, Mapping) or not release.keys() >= wanted:
+        raise InvalidInput(f"RELEASE of {path} has no {' and '.join(sorted(wanted))}", field="annotations")
+    records, is_training = as_list(release["annolist"]), np.atleast_1d(release["img_train"])
+    if is_training.shape != (len(records),):
+        message = f"{path}: img_train has shape {is_training.shape} for {len(records)} pictures"
+        raise InvalidInput(message, field="annotations")
+    return [(number, record) for number, record in enumerate(records) if is_training[number]]
+
+
+def read_rect(
+    rect: Mapping[str, Any], picture: Picture, number: int, people: list[Person], bad: list[BadRecord]
+) -> None:
+    """Add a person, and what is wrong with the record, to the lists; a head box is only needed to measure."""
+    reasons: list[str] = []
+    try:
+        joints = read_points(rect["annopoints"].get("point"))
+        center = [read_number(rect, "objpos", axis) - 1 for axis in "xy"]
+        box = box_around(center, read_number(rect, "scale"))
+        head_px = read_head(rect, reasons)
+        person = Person(picture, number, box, inside(joints, picture.size, reasons), SCHEME, head_px)
+        people.append(person)
+    except BadAnnotation as error:
+        reasons.append(str(error))
+    bad.extend(BadRecord(picture.file, number, reason) for reason in reasons)
+
+
+def read_points(points: Any) -> WeightedKeypoints:  # noqa: ANN401 - whatever is in the file
+    """The 16 joints, 0-based. Those that are listed count, hidden or not.
+
+    Raises:
+        BadAnnotation: none is listed, or one that does not exist.
+    """
+    listed, joints = as_list(points), np.zeros((len(SCHEMES[SCHEME]), 3), np.float32)
+    if not listed:
+        raise BadAnnotation("no joint is listed")
+    for point in listed:
+        joint = read_number(point, "id")
+        if joint not in range(len(joints)):
+            raise BadAnnotation(f"joint {joint:g} does not exist, ids are 0 to {len(joints) - 1}")
+        joints[int(joint)] = read_number(point, "x") - 1, read_number(point, "y") - 1, 1
+    return joints
+
+
+def read_number(record: Any, *keys: str) -> float:  # noqa: ANN401 - whatever is in the file
+    """A finite number below some keys.
+
+    Raises:
+        BadAnnotation: there is none.
+    """
+    value: Any = record
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    if not isinstance(value, int | float | np.number) or not math.isfinite(value):
+        raise BadAnnotation(f"{'.'.join(keys)} is {str(value)[:80] if value is not None else 'absent'}")
+    return float(value)
+
+
+def read_head(rect: Mapping[str, Any], reasons: list[str]) -> float:
+    """What errors are divided by, NaN without a head box, which is added to the reasons."""
+    try:
+        left, top, right, bottom = (read_number(rect, key) for key in ("x1", "y1", "x2", "y2"))
+    except BadAnnotation as error:
+        reasons.append(f"head box missing ({error}); PCKh leaves this person out")
+        return math.nan
+    return head_length([[left, top], [right, bottom]])
+
+
+def head_length(corners: Sequence[Sequence[float]]) -> float:
+    """0.6 of the diagonal of a head's box, in pixels."""
+    (left, top), (right, bottom) = corners
+    return HEAD_SHARE * math.hypot(right - left, bottom - top)
+
+
+def box_around(center: Sequence[float], scale: float) -> PersonBox:
+    """The square around a person, not cut to the picture: with the margin of serving it is the published crop.
+
+    Raises:
+        BadAnnotation: the scale is not above 0.
+    """
+    if scale <= 0:
+        raise BadAnnotation(f"scale is {scale:g}")
+    x, y = center[0], center[1] + LOWERED_PX * scale
+    half = SCALE_PX * scale / 2
+    return PersonBox(x - half, y - half, x + half, y + half)
+
+
+def inside(joints: WeightedKeypoints, size: Size, reasons: list[str], scheme: str = SCHEME) -> WeightedKeypoints:
+    """Joints of which those outside the picture have no weight, which is added to the reasons.
+
+    Raises:
+        BadAnnotation: none is inside.
+    """
+    place: Float64[np.ndarray, "points 2"] = joints[:, :2].astype(np.float64)
+    is_inside = ((place >= -0.5) & (place <= [size.width - 0.5, size.height - 0.5])).all(axis=1)
+    outside = np.flatnonzero((joints[:, 2] > 0) & ~is_inside)
+    if not (joints[is_inside, 2] > 0).any():
+        raise BadAnnotation(f"no joint is inside the picture of {size.width} x {size.height} pixels")
+    for joint in outside:
+        where = ", ".join(f"{value:.1f}" for value in place[joint])
+        name = SCHEMES[scheme].points[joint]
+        reasons.append(f"{name} at {where} is outside the picture of {size.width} x {size.height} pixels")
+    kept = joints.copy()
+    kept[outside, 2] = 0
+    return kept
