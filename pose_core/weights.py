@@ -100,7 +100,7 @@ WEIGHTS: dict[str, Weights] = {
         data_terms=_OWN_TERMS,
         input_size=(192, 256),
         size_bytes=16_923_880,
-        sha256="d1698e31bc0402bce524e6756cd0b083d11677e91d3ab053f6245118a808c725",
+        sha256="3d7c954b2852707d8caee27d856b8ec32a510e353c9206821bd196ba9e682635",
     ),
     "skelmap-det": Weights(
         name="skelmap-det",
@@ -108,9 +108,9 @@ WEIGHTS: dict[str, Weights] = {
         architecture="yolox",
         data_terms=_OWN_DETECTOR_TERMS,
         input_size=(320, 320),
-        default_threshold=0.2,
+        default_threshold=0.25,
         size_bytes=2_098_533,
-        sha256="7b74b281f48effd22335fbbd1572ac39c732dd2a4e56b872a19275fbe119b41e",
+        sha256="b3226fce82dbbeb3099bd9bcd3528a06dd3523c4c6780fb184c52977680f5859",
     ),
     "dwpose-t": _dwpose(
         name="dwpose-t",
