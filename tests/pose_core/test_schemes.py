@@ -1,5 +1,7 @@
 """Schemes: where points stand, what a mirror image makes of them, and from one scheme to another."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,13 @@ def test_mirroring_twice_changes_nothing_and_swaps_the_names(name: str) -> None:
 def test_pairs_are_the_published_ones(name: str, pairs: tuple[tuple[int, int], ...]) -> None:
     order = SCHEMES[name].flip_order.tolist()
     assert {(one, other) for one, other in enumerate(order) if one < other} == set(pairs)
+
+
+@pytest.mark.shared
+def test_pairs_of_mpii_are_those_of_the_released_code(shared: Path) -> None:
+    torch = pytest.importorskip("torch")
+    about = torch.load(shared / "oracles" / "fpd_distilpose" / "fpd_data_eval.pt", weights_only=True)["fliplr"]
+    assert tuple(tuple(pair) for pair in about["pairs"]) == MPII_PAIRS
 
 
 def test_numbers_of_points_and_their_places_among_the_133() -> None:

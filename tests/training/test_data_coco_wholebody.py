@@ -87,12 +87,20 @@ def test_box_is_cut_to_the_last_pixel(tmp_path: Path) -> None:
     assert person.box == PersonBox(0.0, 0.0, 119.0, 89.0)
 
 
-@pytest.mark.parametrize(("confidence_weights", "weights"), [(0, [0, 1, 1, 1, 0]), (1, [0, 0.25, 1, 1, 0])])
-def test_flags_become_weights(tmp_path: Path, confidence_weights: int, weights: list[float]) -> None:
+@pytest.mark.parametrize(
+    ("options", "weights"),
+    [
+        ({}, [0, 1, 1, 1, 0]),
+        ({"confidence_weights": 1}, [0, 0.25, 1, 1, 0]),
+        ({"human_labels": 1}, [0, 0, 1, 1, 0]),
+        ({"human_labels": 1, "confidence_weights": 1}, [0, 0, 1, 1, 0]),
+    ],
+)
+def test_flags_become_weights(tmp_path: Path, options: dict[str, int], weights: list[float]) -> None:
     hand = points(21)
     hand[2:15:3] = [0, 0.25, 1, 2, -1]
     folder = write_folder(tmp_path, [annotation(lefthand_kpts=hand)])
-    (person,) = load(folder, confidence_weights=confidence_weights).dataset
+    (person,) = load(folder, **options).dataset
     assert person.keypoints[91:96, 2].tolist() == weights
 
 

@@ -144,6 +144,15 @@ def test_unmirroring_points_swaps_their_scores_or_not() -> None:
     assert (reference[1][0, 5], reference[1][0, 6]) == (5, 6)
 
 
+@pytest.mark.shared
+def test_maps_are_unmirrored_as_the_released_code_does(shared: Path) -> None:
+    """FPD; with cells that stand for their middle nothing is moved, which is the code's map before its shift."""
+    about = torch.load(shared / "oracles" / "fpd_distilpose" / "fpd_data_eval.pt", weights_only=True)["decode"]
+    maps, order = about["heatmaps"].numpy(), SCHEMES["mpii"].flip_order
+    for codec, name in ((Heatmap(cell_offset=0.5), "flip_back"), (Heatmap(), "flip_back_shifted")):
+        np.testing.assert_array_equal(unmirror([maps], codec, order)[0], about[name])
+
+
 def test_seventeen_points_leave_the_others_unknown(views: Views, tmp_path: Path) -> None:
     cells = np.tile([[24, 32]], (17, 1))
     path = tiny_onnx.heatmaps(tmp_path / "body.onnx", cells, np.full(17, 0.7))

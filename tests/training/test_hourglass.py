@@ -13,6 +13,7 @@ from pose_core.types import Size
 from tests.training import tiny
 from training.export import export_onnx
 from training.models.hourglass import Residual, Stem, build_hourglass
+from training.upstream import load_upstream
 
 COUNTS: dict[tuple[int, int, Stem], int] = {
     (8, 256, "scaled"): 25_594_624,
@@ -58,6 +59,13 @@ def test_outputs_are_those_of_the_released_network(shared: Path) -> None:
     for maps, wanted in zip(stacks, recorded["outputs"], strict=True):
         torch.testing.assert_close(maps, wanted, rtol=0, atol=1e-4 * wanted.std().item())
     assert torch.equal(last, stacks[-1])
+
+
+def test_a_checkpoint_with_the_released_names_is_loaded(tmp_path: Path) -> None:
+    released, network = (tiny.build_hourglass(seed) for seed in (1, 2))
+    torch.save(released.state_dict(), tmp_path / "final_state.pth")
+    load_upstream(network, tmp_path / "final_state.pth", kind=None)
+    assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in released.state_dict().items())
 
 
 def test_a_unit_is_the_identity_where_its_last_convolution_is_zero() -> None:

@@ -13,8 +13,7 @@ from jaxtyping import Float64
 
 from pose_core.errors import InvalidInput
 from pose_core.types import PersonBox, Size
-from training.data.matlab import picture_at, read_array
-from training.data.mpii import inside
+from training.data.matlab import joints_inside, picture_at, read_array
 from training.data.records import BadRecord, Loaded, Person, WeightedKeypoints, dataset_of, options_of
 from training.documents import BadAnnotation, clipped
 from training.recipe import Source
@@ -53,7 +52,7 @@ def load_lsp(folder: Path, source: Source) -> Loaded:
         file, reasons = images / f"im{number:0{digits}d}.jpg", list[str]()
         try:
             picture = picture_at(file, number)
-            joints = inside(usable(joint_NJ3[number - 1]), picture.size, reasons, SCHEME)
+            joints = joints_inside(usable(joint_NJ3[number - 1]), picture.size, SCHEME, reasons)
             people.append(Person(picture, number, box_around(joints, picture.size), joints, SCHEME))
         except BadAnnotation as error:
             reasons.append(str(error))

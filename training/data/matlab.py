@@ -1,4 +1,4 @@
-"""What the readers of MATLAB files share: a file's variables, and pictures whose size no annotation says."""
+"""What the readers of MPII and LSP share: MATLAB variables, pictures whose size no annotation says, joints outside."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +11,9 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from pose_core.errors import InvalidInput
+from pose_core.schemes import SCHEMES
 from pose_core.types import Size
-from training.data.records import Picture
+from training.data.records import Picture, WeightedKeypoints
 from training.documents import BadAnnotation
 
 
@@ -69,3 +70,29 @@ def picture_at(file: Path, number: int) -> Picture:
         raise BadAnnotation("the picture's file is missing") from None
     except OSError as error:
         raise BadAnnotation(f"the picture's file cannot be read: {error}") from error
+
+
+def joints_inside(joints: WeightedKeypoints, size: Size, scheme: str, reasons: list[str]) -> WeightedKeypoints:
+    """Joints of which those outside the picture have no weight.
+
+    Args:
+        joints: in pixels of the picture.
+        size: of the picture.
+        scheme: which joints these are, a key of `pose_core.schemes.SCHEMES`.
+        reasons: what is wrong with the record, to which every joint outside is added.
+
+    Raises:
+        BadAnnotation: none is inside.
+    """
+    place: Float64[np.ndarray, "points 2"] = joints[:, :2].astype(np.float64)
+    is_inside = ((place >= -0.5) & (place <= [size.width - 0.5, size.height - 0.5])).all(axis=1)
+    outside = np.flatnonzero((joints[:, 2] > 0) & ~is_inside)
+    if not (joints[is_inside, 2] > 0).any():
+        raise BadAnnotation(f"no joint is inside the picture of {size.width} x {size.height} pixels")
+    for joint in outside:
+        where = ", ".join(f"{value:.1f}" for value in place[joint])
+        name = SCHEMES[scheme].points[joint]
+        reasons.append(f"{name} at {where} is outside the picture of {size.width} x {size.height} pixels")
+    kept = joints.copy()
+    kept[outside, 2] = 0
+    return kept

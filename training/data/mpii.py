@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Float64
 
 from pose_core.errors import InvalidInput
 from pose_core.schemes import SCHEMES
-from pose_core.types import PersonBox, Size
-from training.data.matlab import as_list, picture_at, read_structure
+from pose_core.types import PersonBox
+from training.data.matlab import as_list, joints_inside, picture_at, read_structure
 from training.data.records import BadRecord, Loaded, Person, Picture, WeightedKeypoints, dataset_of, options_of
 from training.documents import BadAnnotation
 from training.recipe import Source
@@ -96,7 +95,7 @@ def read_rect(
         center = [read_number(rect, "objpos", axis) - 1 for axis in "xy"]
         box = box_around(center, read_number(rect, "scale"))
         head_px = read_head(rect, reasons)
-        person = Person(picture, number, box, inside(joints, picture.size, reasons), SCHEME, head_px)
+        person = Person(picture, number, box, joints_inside(joints, picture.size, SCHEME, reasons), SCHEME, head_px)
         people.append(person)
     except BadAnnotation as error:
         reasons.append(str(error))
@@ -161,23 +160,3 @@ def box_around(center: Sequence[float], scale: float) -> PersonBox:
     x, y = center[0], center[1] + LOWERED_PX * scale
     half = SCALE_PX * scale / 2
     return PersonBox(x - half, y - half, x + half, y + half)
-
-
-def inside(joints: WeightedKeypoints, size: Size, reasons: list[str], scheme: str = SCHEME) -> WeightedKeypoints:
-    """Joints of which those outside the picture have no weight, which is added to the reasons.
-
-    Raises:
-        BadAnnotation: none is inside.
-    """
-    place: Float64[np.ndarray, "points 2"] = joints[:, :2].astype(np.float64)
-    is_inside = ((place >= -0.5) & (place <= [size.width - 0.5, size.height - 0.5])).all(axis=1)
-    outside = np.flatnonzero((joints[:, 2] > 0) & ~is_inside)
-    if not (joints[is_inside, 2] > 0).any():
-        raise BadAnnotation(f"no joint is inside the picture of {size.width} x {size.height} pixels")
-    for joint in outside:
-        where = ", ".join(f"{value:.1f}" for value in place[joint])
-        name = SCHEMES[scheme].points[joint]
-        reasons.append(f"{name} at {where} is outside the picture of {size.width} x {size.height} pixels")
-    kept = joints.copy()
-    kept[outside, 2] = 0
-    return kept

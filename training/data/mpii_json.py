@@ -15,8 +15,8 @@ import numpy as np
 
 from pose_core.errors import InvalidInput
 from pose_core.schemes import SCHEMES
-from training.data.matlab import picture_at, read_array
-from training.data.mpii import SCHEME, box_around, head_length, inside, read_number
+from training.data.matlab import joints_inside, picture_at, read_array
+from training.data.mpii import SCHEME, box_around, head_length, read_number
 from training.data.records import BadRecord, Loaded, Person, Picture, WeightedKeypoints, dataset_of, options_of
 from training.documents import BadAnnotation, load_json, numbers
 from training.recipe import Source
@@ -67,7 +67,7 @@ def read_person(
     """
     center = numbers(record, "center", 2) - 1
     box = box_around(center.tolist(), read_number(record, "scale"))
-    joints = inside(read_joints(record), picture.size, reasons)
+    joints = joints_inside(read_joints(record), picture.size, SCHEME, reasons)
     head_px = math.nan if heads is None else heads[number]
     if heads is not None and not head_px > 0:
         reasons.append("head box missing; PCKh leaves this person out")

@@ -1,4 +1,4 @@
-"""What can be trained: networks that find 133 points of a person, and networks that find people.
+"""What can be trained: networks that find points of a person, and networks that find people.
 
 A new task is a file here and a line in `TASKS`; everything outside this folder is the same for all of them.
 """
