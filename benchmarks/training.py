@@ -3,9 +3,9 @@
     python -m benchmarks.training [--data FOLDER] [--recipes folder-t folder-s1-s-t] [--precision bfloat16]
 
 `FOLDER` holds a `train.json` in the layout of COCO-WholeBody whose file names are relative to it; without one, stick
-figures in memory are used, which costs no decoding. Every sample goes through the published augmentation and gets
-SimCC targets. The step is everything after the batch: losses, gradients, AdamW, running average. Networks are fresh;
-a recipe's teacher needs no weights here. The last column says what the pipeline costs: `both` divided by `step`.
+figures in memory are used, which costs no decoding. Every sample goes through the published augmentation. The step is
+everything after the batch: targets, losses, gradients, AdamW, running average. Networks are fresh; a recipe's teacher
+needs no weights here. The last column says what the pipeline costs: `both` divided by `step`.
 """
 
 import argparse

@@ -17,8 +17,10 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
+from pose_core.codecs import Codec
 from pose_core.estimators.estimator import IMAGENET_MEAN, IMAGENET_STD
 from pose_core.types import Size
+from training.targets import draw_targets
 
 
 class Exportable(Protocol):
@@ -63,20 +65,22 @@ class PoseBatch:
 
     Attributes:
         image_B3HW: RGB crops; uint8 as loaded, float32 once `normalised`.
-        targets: what `pose_core.codecs` encodes, one tensor per network output, float32 (B, K, ...).
         weight_BK: how much each point teaches; 0 for unknown points and those out of reach of the crop.
         absent_BK: how sure it is that the crop does not show a point at all; 0 for all that have a weight, and for
             points of which nothing is known.
         keypoint_BK2: x and y in crop pixels; meaningless where `weight_BK` is 0.
         id_B: annotation ids, int64, to name a sample in a message.
+        codec: says what the targets are.
+        targets: what a network should answer, one tensor per output, float32 (B, K, ...); none as loaded.
     """
 
     image_B3HW: Tensor
-    targets: tuple[Tensor, ...]
     weight_BK: Tensor
     absent_BK: Tensor
     keypoint_BK2: Tensor
     id_B: Tensor
+    codec: Codec
+    targets: tuple[Tensor, ...] = ()
 
     def to(self, device: torch.device) -> "PoseBatch":
         """See `Batch`."""
@@ -87,9 +91,15 @@ class PoseBatch:
         return moved(self, lambda tensor: tensor.pin_memory())
 
     def prepared(self, memory_format: torch.memory_format) -> "PoseBatch":
-        """Normalised with the numbers of ImageNet."""
-        ready = self.normalised(IMAGENET_MEAN, IMAGENET_STD)
+        """Normalised with the numbers of ImageNet, with targets."""
+        ready = self.labelled().normalised(IMAGENET_MEAN, IMAGENET_STD)
         return replace(ready, image_B3HW=ready.image_B3HW.contiguous(memory_format=memory_format))
+
+    def labelled(self) -> "PoseBatch":
+        """With targets."""
+        height, width = self.image_B3HW.shape[2:]
+        targets = draw_targets(self.codec, self.keypoint_BK2, self.weight_BK > 0, Size(width, height))
+        return replace(self, targets=targets)
 
     def normalised(self, mean: tuple[float, ...], std: tuple[float, ...]) -> "PoseBatch":
         """Pixels in 0..255 to (pixel - mean) / std per channel."""
@@ -131,11 +141,9 @@ class DetectionBatch:
 
 
 def moved(batch: Tensors, move: Callable[[Tensor], Tensor]) -> Tensors:
-    """A copy of a batch with every tensor moved."""
-    changes: dict[str, Any] = {}
-    for field in fields(batch):
-        value = getattr(batch, field.name)
-        changes[field.name] = tuple(map(move, value)) if isinstance(value, tuple) else move(value)
+    """A copy of a batch, as loaded, with every tensor moved."""
+    values = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    changes: dict[str, Any] = {name: move(value) for name, value in values.items() if isinstance(value, Tensor)}
     return replace(batch, **changes)
 
 

@@ -27,6 +27,14 @@ class Targets:
 class Codec(Protocol):
     """Between crop pixels and a network's outputs, for all people in one call."""
 
+    def weigh(
+        self,
+        keypoints: Float[np.ndarray, "people points 2"],
+        known: Bool[np.ndarray, "people points"],
+        input_size: Size,
+    ) -> Float32[np.ndarray, "people points"]:
+        """The weights that `encode` gives, without drawing anything."""
+
     def encode(
         self,
         keypoints: Float[np.ndarray, "people points 2"],

@@ -39,6 +39,26 @@ class Heatmap:
     refine: Literal["quarter", "dark"] = "quarter"
     cell_offset: float = 0.0
 
+    def weigh(
+        self,
+        keypoints: Float[np.ndarray, "people points 2"],
+        known: Bool[np.ndarray, "people points"],
+        input_size: Size,
+    ) -> Float32[np.ndarray, "people points"]:
+        """1 where the window of a known point's peak touches the map, else 0."""
+        cells = np.array([self.map_size.width, self.map_size.height])
+        peak, reach = self.place(keypoints, input_size), 3 * self.sigma
+        inside = ((peak - reach < cells) & (peak + reach + 1 >= 0)).all(axis=-1)
+        return (known & inside).astype(np.float32)
+
+    def place(
+        self, keypoints: Float[np.ndarray, "people points 2"], input_size: Size
+    ) -> Float64[np.ndarray, "people points 2"]:
+        """Where peaks are, in cells; at the middle of a cell for `quarter`."""
+        cells = np.array([self.map_size.width, self.map_size.height])
+        peak = keypoints / (np.array([input_size.width, input_size.height]) / cells) - self.cell_offset
+        return np.trunc(peak + 0.5) if self.refine == "quarter" else peak
+
     def encode(
         self,
         keypoints: Float[np.ndarray, "people points 2"],
@@ -46,14 +66,8 @@ class Heatmap:
         input_size: Size,
     ) -> Targets:
         """Maps (people, points, height, width) of peak 1; all zero where the peak's window misses the map."""
-        cells = np.array([self.map_size.width, self.map_size.height])
-        peak = keypoints / (np.array([input_size.width, input_size.height]) / cells) - self.cell_offset
-        reach = 3 * self.sigma
-        if self.refine == "quarter":
-            peak = np.trunc(peak + 0.5)
-        inside = ((peak - reach < cells) & (peak + reach + 1 >= 0)).all(axis=-1)
-        weights = (known & inside).astype(np.float32)
-        cutoff = reach if self.refine == "quarter" else np.inf
+        weights, peak = self.weigh(keypoints, known, input_size), self.place(keypoints, input_size)
+        cutoff = 3 * self.sigma if self.refine == "quarter" else np.inf
         across = _gaussian(peak[..., 0], self.map_size.width, self.sigma, cutoff)
         down = _gaussian(peak[..., 1], self.map_size.height, self.sigma, cutoff)
         maps = down[..., :, None] * across[..., None, :] * weights[..., None, None]

@@ -25,6 +25,17 @@ class Regression:
 
     mirrored_scores: Literal["intended", "reference"] = "intended"
 
+    def weigh(
+        self,
+        keypoints: Float[np.ndarray, "people points 2"],
+        known: Bool[np.ndarray, "people points"],
+        input_size: Size,
+    ) -> Float32[np.ndarray, "people points"]:
+        """1 where a known point lies inside the crop, else 0."""
+        size = np.array([input_size.width, input_size.height], np.float32)
+        inside = ((keypoints >= 0) & (keypoints <= size - 1)).all(axis=-1)
+        return (known & inside).astype(np.float32)
+
     def encode(
         self,
         keypoints: Float[np.ndarray, "people points 2"],
@@ -33,8 +44,7 @@ class Regression:
     ) -> Targets:
         """Fractions (people, points, 2); weight 0 for points outside the crop."""
         size = np.array([input_size.width, input_size.height], np.float32)
-        inside = ((keypoints >= 0) & (keypoints <= size - 1)).all(axis=-1)
-        return Targets(((keypoints / size).astype(np.float32),), (known & inside).astype(np.float32))
+        return Targets(((keypoints / size).astype(np.float32),), self.weigh(keypoints, known, input_size))
 
     def decode(
         self, outputs: Sequence[Float32[np.ndarray, "people points _"]], input_size: Size

@@ -28,6 +28,19 @@ class SimCC:
     split: float = 2.0
     sigma: tuple[float, float] = (4.9, 5.66)
 
+    def weigh(
+        self,
+        keypoints: Float[np.ndarray, "people points 2"],
+        known: Bool[np.ndarray, "people points"],
+        input_size: Size,
+    ) -> Float32[np.ndarray, "people points"]:
+        """1 where a known point lies at most three sigma outside the crop on both axes, else 0."""
+        bins = np.array([input_size.width * self.split, input_size.height * self.split])
+        peak = np.rint(keypoints * self.split)
+        reach = 3 * np.array(self.sigma)
+        inside = ((peak - reach < bins) & (peak + reach + 1 >= 0)).all(axis=-1)
+        return (known & inside).astype(np.float32)
+
     def encode(
         self,
         keypoints: Float[np.ndarray, "people points 2"],
@@ -39,14 +52,10 @@ class SimCC:
         A point farther than three sigma outside the crop on either axis teaches nothing: its labels and its weight
         are 0. Nearer ones keep the part of their Gaussian that lies inside.
         """
-        bins = np.array([input_size.width * self.split, input_size.height * self.split])
+        weights = self.weigh(keypoints, known, input_size)
         peak = np.rint(keypoints * self.split)
-        reach = 3 * np.array(self.sigma)
-        inside = ((peak - reach < bins) & (peak + reach + 1 >= 0)).all(axis=-1)
-        weights = (known & inside).astype(np.float32)
-        labels = tuple(
-            _labels(peak[..., axis], int(bins[axis]), self.sigma[axis]) * weights[..., None] for axis in (0, 1)
-        )
+        bins = int(input_size.width * self.split), int(input_size.height * self.split)
+        labels = tuple(_labels(peak[..., axis], bins[axis], self.sigma[axis]) * weights[..., None] for axis in (0, 1))
         return Targets(labels, weights)
 
     def decode(

@@ -44,7 +44,7 @@ def trained() -> TrainingState:
     """A state after two steps."""
     state = build_state()
     for step in range(2):
-        batch = tiny.make_batch(seed=step).normalised((120.0,) * 3, (60.0,) * 3)
+        batch = tiny.make_batch(seed=step).labelled().normalised((120.0,) * 3, (60.0,) * 3)
         state.optimiser.zero_grad()
         torch.autograd.backward(list(state.method(batch, Progress(0, 3, step)).losses.values()))
         state.optimiser.step()

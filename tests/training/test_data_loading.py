@@ -49,8 +49,6 @@ def assert_same(first: list[PoseBatch], second: list[PoseBatch]) -> None:
     for one, other in zip(first, second, strict=True):
         for name in ("image_B3HW", "weight_BK", "keypoint_BK2", "id_B"):
             torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=0, atol=0)
-        for target, expected in zip(one.targets, other.targets, strict=True):
-            torch.testing.assert_close(target, expected, rtol=0, atol=0)
 
 
 # ---- what is in a batch
@@ -61,11 +59,11 @@ def test_shapes_and_types(figures: Dataset) -> None:
     assert [len(batch.id_B) for batch in batches] == [4, 4, 2], "the last smaller batch is kept"
     batch = batches[0]
     assert (batch.image_B3HW.shape, batch.image_B3HW.dtype) == ((4, 3, 64, 48), torch.uint8)
-    assert [target.shape for target in batch.targets] == [(4, 133, 96), (4, 133, 128)]
-    assert {tensor.dtype for tensor in (*batch.targets, batch.weight_BK, batch.keypoint_BK2)} == {torch.float32}
+    assert batch.targets == (), "they are drawn where they are needed"
+    assert {tensor.dtype for tensor in (batch.weight_BK, batch.keypoint_BK2)} == {torch.float32}
     assert (batch.weight_BK.shape, batch.keypoint_BK2.shape) == ((4, 133), (4, 133, 2))
     assert batch.id_B.dtype == torch.int64
-    assert all(tensor.is_contiguous() for tensor in (batch.image_B3HW, *batch.targets, batch.keypoint_BK2))
+    assert all(tensor.is_contiguous() for tensor in (batch.image_B3HW, batch.keypoint_BK2))
 
 
 def test_plain_batches_are_the_plain_samples(figures: Dataset) -> None:
@@ -75,7 +73,7 @@ def test_plain_batches_are_the_plain_samples(figures: Dataset) -> None:
     np.testing.assert_array_equal(batches[1].image_B3HW[1].permute(1, 2, 0).numpy(), crop)
     np.testing.assert_array_equal(batches[1].keypoint_BK2[1].numpy(), keypoints[:, :2])
     expected = SimCC().encode(keypoints[None, :, :2], keypoints[None, :, 2] > 0, SIZE)
-    np.testing.assert_array_equal(batches[1].targets[0][1].numpy(), expected.arrays[0][0])
+    np.testing.assert_array_equal(batches[1].labelled().targets[0][1].numpy(), expected.arrays[0][0])
     np.testing.assert_array_equal(batches[1].weight_BK[1].numpy(), expected.weights[0])
 
 
@@ -91,8 +89,9 @@ def test_confidence_is_a_weight_and_no_label(figures: Dataset) -> None:
     half = replace(figures, keypoint_NK3=keypoints)
     (batch, *_), (certain, *_) = (list(plain_loader(people, LOADING).epoch(0)) for people in (half, figures))
     assert batch.weight_BK[0, :4].tolist() == [0.25, 0, 0.25, 1]
-    assert (batch.targets[0][:, 1] == 0).all()
-    torch.testing.assert_close(batch.targets[0][:, 2:], certain.targets[0][:, 2:], rtol=0, atol=0)
+    unsure, sure = batch.labelled().targets[0], certain.labelled().targets[0]
+    assert (unsure[:, 1] == 0).all()
+    torch.testing.assert_close(unsure[:, 2:], sure[:, 2:], rtol=0, atol=0)
 
 
 def test_points_out_of_reach_teach_nothing(figures: Dataset) -> None:
@@ -105,7 +104,7 @@ def test_points_out_of_reach_teach_nothing(figures: Dataset) -> None:
 
 def test_another_codec(figures: Dataset) -> None:
     batch = next(training(figures, codec=Heatmap(map_size=Size(12, 16))).epoch(0))
-    assert [target.shape for target in batch.targets] == [(4, 133, 16, 12)]
+    assert [target.shape for target in batch.labelled().targets] == [(4, 133, 16, 12)]
 
 
 def test_what_workers_get_can_be_sent_to_them(figures: Dataset) -> None:
@@ -356,7 +355,7 @@ def test_people_pack_becomes_batches(shared: Path) -> None:
     assert sum(len(batch.id_B) for batch in batches) == len(people)
     assert loader.unreadable == ()
     for batch in batches:
-        assert all(torch.isfinite(target).all() for target in batch.targets)
+        assert all(torch.isfinite(target).all() for target in batch.labelled().targets)
         assert 0 < float(batch.weight_BK.max()) <= 1
 
 
@@ -370,5 +369,6 @@ def test_a_point_outside_the_view_is_absent() -> None:
     batch = batch_of([sample], [7], SimCC(), SIZE)
     assert batch.weight_BK[0, :5].tolist() == [1, 0, 0, 0, 0]
     assert batch.absent_BK[0, :5].tolist() == [0, 1, 0.5, 0, 0]
-    assert batch.targets[0][0, 0].max() == 1
-    assert batch.targets[0][0, 1:].max() == 0
+    (labels, _) = batch.labelled().targets
+    assert labels[0, 0].max() == 1
+    assert labels[0, 1:].max() == 0

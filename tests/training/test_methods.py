@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ BUILDERS: dict[str, Callable[..., Method]] = {
 
 
 def normalised_batch(samples: int = 4) -> PoseBatch:
-    return tiny.make_batch(samples).normalised((120.0,) * 3, (60.0,) * 3)
+    return tiny.make_batch(samples).labelled().normalised((120.0,) * 3, (60.0,) * 3)
 
 
 def norms(network: nn.Module) -> list[torch.Tensor]:
@@ -92,7 +93,7 @@ def test_totals_are_the_reference_s(
     image = torch.from_numpy(detw.det_input("distill", (4, 3, 256, 192)))
     arrays = tuple(torch.from_numpy(array) for array in targets.arrays)
     weight = torch.from_numpy(targets.weights)
-    batch = PoseBatch(image, arrays, weight, torch.zeros_like(weight), keypoint, torch.arange(4))
+    batch = PoseBatch(image, weight, torch.zeros_like(weight), keypoint, torch.arange(4), SimCC(), arrays)
     result = method.train()(batch, Progress(epoch=10, epochs=270, step=0))
     backward(torch.stack(list(result.losses.values())).sum())
     names = {"ground_truth": "loss_kpt", "feature": "loss_fea", "logit": "loss_logit"}
@@ -214,14 +215,8 @@ def test_stage2_runs_the_backbone_once() -> None:
 
 def test_labels_do_not_enter_stage2() -> None:
     method, batch = BUILDERS["dwpose-stage2"]().eval(), normalised_batch()
-    blind = PoseBatch(
-        batch.image_B3HW, tuple(map(torch.zeros_like, batch.targets)), batch.weight_BK * 0, *batch_tail(batch)
-    )
+    blind = replace(batch, weight_BK=batch.weight_BK * 0, targets=tuple(map(torch.zeros_like, batch.targets)))
     assert torch.equal(method(batch, START).losses["logit"], method(blind, START).losses["logit"])
-
-
-def batch_tail(batch: PoseBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    return batch.absent_BK, batch.keypoint_BK2, batch.id_B
 
 
 def test_wrong_teachers_are_refused() -> None:

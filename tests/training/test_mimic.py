@@ -5,6 +5,7 @@ import torch
 from torch.autograd import backward
 from torch.nn import functional
 
+from pose_core.codecs import SimCC
 from pose_core.errors import InvalidInput
 from pose_core.estimators.estimator import IMAGENET_MEAN, IMAGENET_STD
 from pose_core.types import Size
@@ -27,7 +28,7 @@ def method() -> Mimic:
 def batch_of(image_B3HW: torch.Tensor) -> PoseBatch:
     count = len(image_B3HW)
     none = torch.zeros(count, 133)
-    return PoseBatch(image_B3HW, (), none, none, torch.zeros(count, 133, 2), torch.arange(count))
+    return PoseBatch(image_B3HW, none, none, torch.zeros(count, 133, 2), torch.arange(count), SimCC())
 
 
 def noise(count: int = 4) -> torch.Tensor:

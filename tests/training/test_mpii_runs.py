@@ -45,7 +45,7 @@ def test_batches_have_a_map_for_each_of_the_16_points(mpii: Recipe, tmp_path: Pa
     batch = next(iter(build_batches(mpii, tmp_path, HERE).epoch(0)))
     assert isinstance(batch, PoseBatch)
     assert mpii.codec == Heatmap(map_size=Size(16, 16), sigma=2.0)
-    (maps,) = batch.targets
+    (maps,) = batch.labelled().targets
     assert maps.shape == (2, 16, 16, 16)
     labels = sorted(int(weights.sum()) for weights in batch.weight_BK)
     assert labels == [10, 16]
@@ -90,7 +90,7 @@ def test_leeds_has_14_points_and_its_own_headline(tmp_path: Path) -> None:
     recipe = recipe_of("fpd-lsp", LSP, "pck-torso/mean/PCK@0.2")
     batch = next(iter(build_batches(recipe, tmp_path, HERE).epoch(0)))
     assert isinstance(batch, PoseBatch)
-    assert batch.targets[0].shape == (2, 14, 16, 16)
+    assert batch.labelled().targets[0].shape == (2, 14, 16, 16)
     numbers = build_evaluate(recipe, tmp_path, tmp_path / "scratch", progress=False)(
         build_method(recipe, tmp_path).deployable().eval()
     )

@@ -88,7 +88,7 @@ def test_maps_are_compared_cell_by_cell_of_the_teacher() -> None:
 
 def test_the_first_stage_compares_means_of_cells() -> None:
     method = DwposeStage1(large_student(), tiny.build_teacher(), feature_weight=1.0, decay=False).eval()
-    batch = tiny.make_batch()
+    batch = tiny.make_batch().labelled()
     enlarged = functional.interpolate(batch.image_B3HW.float(), scale_factor=2)
     targets = tuple(target.repeat_interleave(2, dim=-1) for target in batch.targets)
     large = replace(batch, image_B3HW=enlarged, targets=targets).normalised((120.0,) * 3, (60.0,) * 3)

@@ -86,14 +86,13 @@ def make_batch(samples: int = 4, seed: int = 0, size: Size = SIZE, codec: Codec 
     keypoint = torch.rand(samples, POINTS, 2, generator=generator) * torch.tensor([size.width, size.height])
     known = torch.ones(samples, POINTS, dtype=torch.bool)
     known[0, 0] = False
-    targets = codec.encode(keypoint.numpy(), known.numpy(), size)
     return PoseBatch(
         image_B3HW=image,
-        targets=tuple(torch.from_numpy(array) for array in targets.arrays),
-        weight_BK=torch.from_numpy(targets.weights),
+        weight_BK=torch.from_numpy(codec.weigh(keypoint.numpy(), known.numpy(), size)),
         absent_BK=torch.zeros(samples, POINTS),
         keypoint_BK2=keypoint,
         id_B=torch.arange(samples) + 100 * seed,
+        codec=codec,
     )
 
 
@@ -146,11 +145,11 @@ class TinySource:
             whole = self.make(self.samples, 1 + epoch * self.steps_per_epoch + step)
             yield PoseBatch(
                 image_B3HW=whole.image_B3HW[self.rows],
-                targets=tuple(target[self.rows] for target in whole.targets),
                 weight_BK=whole.weight_BK[self.rows],
                 absent_BK=whole.absent_BK[self.rows],
                 keypoint_BK2=whole.keypoint_BK2[self.rows],
                 id_B=whole.id_B[self.rows],
+                codec=whole.codec,
             )
 
 

@@ -43,8 +43,8 @@ class Feeding:
         rank: the number of this process.
         world: how many processes train together.
         workers: processes that make the batches of this one; 0 for this one itself.
-        prefetch: batches that each worker makes in advance; they lie in shared memory, with SimCC targets 40 MB for
-            64 samples of 192 x 256.
+        prefetch: batches that each worker makes in advance; they lie in shared memory, 10 MB for 64 samples of 192 x
+            256.
         steps_per_epoch: cut epochs short; None for all samples.
         cache_bytes: memory for the pictures used last, in each worker.
         hold: what is kept there, see `training.data.pictures.PictureReader`.
@@ -67,7 +67,7 @@ class Loading(Feeding):
     """How batches of people are made.
 
     Attributes:
-        codec: makes the targets.
+        codec: says what the targets are.
     """
 
     codec: Codec
