@@ -89,3 +89,6 @@ def test_joints_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     savemat(tmp_path / LSP.annotations, {"joints": np.array([["a"]], dtype=object)})
     with pytest.raises(InvalidInput, match="joints are no numbers"):
         load_lsp(tmp_path, LSP)
+    savemat(tmp_path / LSP.annotations, {"points": np.zeros(3)})
+    with pytest.raises(InvalidInput, match=r"^annotations: \S*joints\.mat has no variable joints; valid: points$"):
+        load_lsp(tmp_path, LSP)

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from pose_core.errors import InvalidInput, UnknownChoice
 from pose_core.geometry import crop_region
 from pose_core.types import Size
 from tests.training.mat_files import MPII, MPII_JSON, joint, listed, rect, structure, write_listed, write_mpii
 from training.data import load_sources
+from training.data.matlab import read_structure
 from training.data.mpii import load_mpii
 from training.data.mpii_json import load_mpii_json
 from training.data.records import Loaded
@@ -116,10 +117,24 @@ def test_a_file_that_is_no_matlab_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / MPII.annotations).write_text("no MATLAB file, but long enough to have a head of sixteen bytes")
     with pytest.raises(InvalidInput, match=r"mpii\.mat cannot be read as a MATLAB file"):
         load_mpii(tmp_path, MPII)
-    with pytest.raises(InvalidInput, match=r"none\.mat cannot be read"):
+    with pytest.raises(InvalidInput, match=r"annotations: .*none\.mat cannot be read: No such file"):
         load_mpii(tmp_path, replace(MPII, annotations="none.mat"))
     with pytest.raises(UnknownChoice, match="options of mpii: unknown value 'split'"):
         load_mpii(tmp_path, replace(MPII, options=(("split", "val"),)))
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    """Compressed, so that the reader fails in many ways: cut after each 16th byte, and with one byte in 16 spoilt."""
+    write_mpii(tmp_path, {"a.jpg": [rect()]}, [1])
+    path = tmp_path / MPII.annotations
+    release = loadmat(path)["RELEASE"]
+    savemat(path, {"RELEASE": release}, do_compression=True)
+    whole = path.read_bytes()
+    spoilt = [whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :] for place in range(128, len(whole), 16)]
+    for content in (*(whole[:place] for place in range(0, len(whole), 16)), *spoilt):
+        path.write_bytes(content)
+        with pytest.raises(InvalidInput, match=r"annotations: .*mpii\.mat (cannot be read|has no variable RELEASE)"):
+            read_structure(path, "RELEASE")
 
 
 # ---- lists
@@ -180,6 +195,12 @@ def test_a_head_without_extent_is_named_and_lived_with(tmp_path: Path) -> None:
 def test_heads_of_other_people_are_refused(tmp_path: Path) -> None:
     write_listed(tmp_path, [listed()], np.zeros((2, 2, 3)))
     with pytest.raises(InvalidInput, match=r"gt_valid\.mat: headboxes_src has shape \(2, 2, 3\), expected \(2, 2, 1\)"):
+        load_mpii_json(tmp_path, HEADS)
+    (tmp_path / "gt_valid.mat").unlink()
+    with pytest.raises(InvalidInput, match=r"head_boxes: .*gt_valid\.mat cannot be read: No such file"):
+        load_mpii_json(tmp_path, HEADS)
+    savemat(tmp_path / "gt_valid.mat", {"jnt_missing": 1})
+    with pytest.raises(InvalidInput, match=r"head_boxes: .*gt_valid\.mat has no variable headboxes_src; valid: jnt_"):
         load_mpii_json(tmp_path, HEADS)
     (tmp_path / MPII_JSON.annotations).write_text("{}")
     with pytest.raises(InvalidInput, match=r"valid\.json should be a list of people"):

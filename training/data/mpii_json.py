@@ -94,7 +94,7 @@ def read_heads(path: Path, people: int) -> list[float]:
     Raises:
         InvalidInput: the file is not of as many people, or no such file.
     """
-    boxes = read_array(path, "headboxes_src")
+    boxes = read_array(path, "headboxes_src", "head_boxes")
     if boxes.shape != (2, 2, people):
         message = f"{path}: headboxes_src has shape {boxes.shape}, expected (2, 2, {people}) for as many people"
         raise InvalidInput(message, field="head_boxes")
