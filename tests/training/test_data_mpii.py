@@ -12,7 +12,17 @@ from scipy.io import loadmat, savemat
 from pose_core.errors import InvalidInput, UnknownChoice
 from pose_core.geometry import crop_region
 from pose_core.types import Size
-from tests.training.mat_files import MPII, MPII_JSON, joint, listed, rect, structure, write_listed, write_mpii
+from tests.training.mat_files import (
+    MPII,
+    MPII_JSON,
+    joint,
+    listed,
+    rect,
+    structure,
+    write_listed,
+    write_mpii,
+    write_pictures,
+)
 from training.data import load_sources
 from training.data.matlab import read_structure
 from training.data.mpii import load_mpii
@@ -94,6 +104,58 @@ def test_pictures_that_are_not_there_are_named(tmp_path: Path) -> None:
     assert len(dataset) == 0
     assert bad[0].reason == "the picture's file is missing"
     assert bad[1].reason.startswith("the picture's file cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "reason"),
+    [
+        ({"image": None}, "mpii.mat", "annolist(1).image.name is absent"),
+        ({"image": np.zeros((0, 0))}, "mpii.mat", "annolist(1).image.name is absent"),
+        ({"image": {"size": 1.0}}, "mpii.mat", "annolist(1).image.name is absent"),
+        ({"image": {"name": ""}}, "mpii.mat", "annolist(1).image.name is []"),
+        ({"annorect": 7.0}, "a.jpg", "annorect is 7.0, no structure"),
+        ({"annorect": structure([rect(annopoints=2.0)])}, "a.jpg", "annopoints is 2.0, no structure"),
+        ({"annorect": structure([rect(annopoints={"point": 2.0})])}, "a.jpg", "id is absent"),
+    ],
+)
+def test_a_damaged_picture_is_named_and_the_others_are_read(
+    tmp_path: Path, changes: dict[str, Any], where: str, reason: str
+) -> None:
+    sound = {"annorect": structure([rect()]), "image": {"name": "a.jpg"}}
+    damaged = {key: value for key, value in {**sound, **changes}.items() if value is not None}
+    release = {"annolist": structure([damaged, sound]), "img_train": np.ones((1, 2))}
+    savemat(tmp_path / MPII.annotations, {"RELEASE": release})
+    write_pictures(tmp_path, "a.jpg")
+    dataset, (bad,) = load_mpii(tmp_path, MPII)
+    assert dataset.id_N.tolist() == [1000]
+    assert (bad.file.name, bad.reason) == (where, reason)
+
+
+@pytest.mark.parametrize(
+    ("annolist", "reasons"),
+    [
+        (np.array([[5.0, "x"]], object), ["annolist(1) is 5.0, no structure", "annolist(2) is x, no structure"]),
+        (
+            structure([{"image": {"name": "a.jpg"}, "annorect": np.array([[3.0, "x"]], object)}, {"image": 1.0}]),
+            ["annorect is 3.0, no structure", "annorect is x, no structure"],
+        ),
+    ],
+)
+def test_what_is_no_picture_or_person_is_named(tmp_path: Path, annolist: np.ndarray, reasons: list[str]) -> None:
+    """Cell arrays hold anything."""
+    savemat(tmp_path / MPII.annotations, {"RELEASE": {"annolist": annolist, "img_train": np.ones((1, 2))}})
+    write_pictures(tmp_path, "a.jpg")
+    dataset, bad = load_mpii(tmp_path, MPII)
+    assert len(dataset) == 0
+    assert [one.reason for one in bad] == reasons
+
+
+@pytest.mark.parametrize("flag", [np.nan, "1", 2.0, np.array([[np.ones((2, 2)), 1.0]], object)])
+def test_pictures_are_for_training_or_not(tmp_path: Path, flag: Any) -> None:
+    records = structure([{"annorect": structure([rect()]), "image": {"name": "a.jpg"}}] * np.size(flag))
+    savemat(tmp_path / MPII.annotations, {"RELEASE": {"annolist": records, "img_train": flag}})
+    with pytest.raises(InvalidInput, match=r"mpii\.mat: img_train\(1\) is .*, neither the number 0 nor 1"):
+        load_mpii(tmp_path, MPII)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,14 @@ def as_list(value: Any) -> list[Any]:  # noqa: ANN401 - what MATLAB made of a li
     """A list that MATLAB writes as nothing where it is empty, and as its only element where it has one."""
     if isinstance(value, list):
         return value
-    return [value] if isinstance(value, Mapping) else []
+    if isinstance(value, np.ndarray) and (not value.size or value.dtype == object):
+        return list(value.flat)
+    return [] if value is None else [value]
+
+
+def shown(value: Any) -> str:  # noqa: ANN401 - whatever is in the file
+    """A value of a record as messages show it, on one line."""
+    return "absent" if value is None else " ".join(str(value).split())[:80]
 
 
 def picture_at(file: Path, number: int) -> Picture:
