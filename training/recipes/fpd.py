@@ -3,8 +3,8 @@
 Source: Fast Human Pose Estimation, Zhang et al., CVPR 2019, arXiv 1811.05419, and its released code
 (ilovepose@c4722f8), whose numbers on MPII are PCKh@0.5 of the 2,958 validation people with flip test and without a
 search over scales, mean as in HRNet's code. Paper and code differ in optimiser, length and, it seems, in the network's
-first layers; the recipes of the paper end in `-paper`. Random changes have the published ranges, but numbers beyond an
-end are drawn again instead of moved there.
+first layers; the recipes of the paper end in `-paper`. Random changes have the published ranges but spread otherwise
+inside them: rotations more, scales less (`docs/provenance.md`).
 """
 
 from collections.abc import Callable
