@@ -228,6 +228,16 @@ def test_invisible_joints_have_no_weight(tmp_path: Path) -> None:
     assert np.flatnonzero(dataset[0].keypoints[:, 2] == 0).tolist() == [6]
 
 
+@pytest.mark.parametrize("counts", [0, 1])
+def test_joints_outside_count_where_they_are_to_be_measured(tmp_path: Path, counts: int) -> None:
+    joints = [[301.0, 5.0], *listed()["joints"][1:]]
+    write_listed(tmp_path, [listed(joints=joints)])
+    dataset, (bad,) = load_mpii_json(tmp_path, replace(MPII_JSON, options=(("keep_outside", counts),)))
+    assert bad.reason == "right_ankle at 300.0, 4.0 is outside the picture of 200 x 160 pixels"
+    assert dataset[0].keypoints[0].tolist() == [300.0, 4.0, counts]
+    assert (dataset[0].keypoints[1:, 2] == 1).all()
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [

@@ -46,11 +46,11 @@ MPII_VALID = Source(
     dataset="mpii_json",
     annotations="mpii/annot/valid.json",
     images="mpii/images",
-    options=(("head_boxes", "mpii/annot/gt_valid.mat"),),
+    options=(("head_boxes", "mpii/annot/gt_valid.mat"), ("keep_outside", 1)),
 )
 LSPET = Source(dataset="lsp", annotations="lspet/joints.mat", images="lspet/images")
 LSP_TRAIN = Source(dataset="lsp", annotations="lsp/joints.mat", images="lsp/images", options=(("last", 1000),))
-LSP_TEST = Source(dataset="lsp", annotations="lsp/joints.mat", images="lsp/images", options=(("first", 1001),))
+LSP_TEST = replace(LSP_TRAIN, options=(("first", 1001), ("keep_outside", 1)))
 
 MPII = Data(train=(MPII_TRAIN,), val=MPII_VALID, augmentation=AUGMENTATION, light_augmentation=AUGMENTATION)
 LSP = Data(
