@@ -106,6 +106,19 @@ def test_pictures_that_are_not_there_are_named(tmp_path: Path) -> None:
     assert bad[1].reason.startswith("the picture's file cannot be read")
 
 
+def test_a_picture_too_large_or_with_an_impossible_name_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_listed(tmp_path, [listed(image="1\0.jpg"), listed()])
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 200 * 160 // 4)
+    dataset, bad = load_mpii_json(tmp_path, MPII_JSON)
+    assert len(dataset) == 0
+    assert [one.reason.partition(": ")[2] for one in bad] == [
+        "embedded null byte",
+        "Image size (32000 pixels) exceeds limit of 16000 pixels, could be decompression bomb DOS attack.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "where", "reason"),
     [

@@ -79,14 +79,14 @@ def picture_at(file: Path, number: int) -> Picture:
     """A picture on disk with the size that its head says, as stored.
 
     Raises:
-        BadAnnotation: it is missing, or no picture.
+        BadAnnotation: it is missing, no picture, or larger than Pillow opens.
     """
     try:
         with PillowImage.open(file) as image:
             return Picture(number, file, Size(*image.size))
     except FileNotFoundError:
         raise BadAnnotation("the picture's file is missing") from None
-    except OSError as error:
+    except (OSError, ValueError, PillowImage.DecompressionBombError) as error:
         raise BadAnnotation(f"the picture's file cannot be read: {error}") from error
 
 
