@@ -4,7 +4,7 @@ Source: DistilPose, Ye et al. 2023, arXiv 2303.02455, in the form of yshMars/Dis
 scalar, computed in float32 whatever the precision of the networks.
 """
 
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor
@@ -37,9 +37,10 @@ def confidence_loss(score_BK1: Tensor, mu_BK2: Tensor, heatmap_BKHW: Tensor, wei
     """Mean distance of scores from the teacher's map where the student's point lies: `L_CS`.
 
     Only the score learns. The point is rounded to a cell such that the last cells belong to the far edges of the crop.
+    One that is no number reads the first cell; the other losses show that it is none.
     """
     height, width = heatmap_BKHW.shape[2:]
-    mu_BK2 = mu_BK2.detach().float()
+    mu_BK2 = mu_BK2.detach().float().nan_to_num(0).clamp(0, 1)
     x_BK, y_BK = (mu_BK2 * mu_BK2.new_tensor([width - 1, height - 1])).round().long().unbind(dim=2)
     cell_BK1 = (y_BK * width + x_BK)[..., None]
     height_BK = heatmap_BKHW.detach().float().flatten(2).gather(2, cell_BK1)[..., 0]
@@ -115,4 +116,4 @@ def require_masking(value: str) -> Masking:
     """
     if value not in get_args(Masking):
         raise UnknownChoice("masking", value, get_args(Masking))
-    return "intended" if value == "intended" else "reference"
+    return cast("Masking", value)

@@ -135,13 +135,15 @@ def load_upstream(network: nn.Module, path: Path, kind: Kind | None = "estimator
         UnknownChoice: `kind` is not in `KINDS`.
         UnreadableCheckpointError: see `read_checkpoint`.
         CheckpointMismatchError: a tensor is missing, unknown or of another shape; the message lists them and the
-            network is as it was.
+            network is as it was. Or the network has no backbone, and only that was to be filled.
     """
     content = read_checkpoint(path)
     state = select_weights(content, kind or find_kind(content), str(path))
     wanted = network.state_dict()
     if kind in PARTS:
         wanted = {key: tensor for key, tensor in wanted.items() if key.startswith("backbone.")}
+        if not wanted:
+            raise CheckpointMismatchError(f"{path} was to fill a backbone; the network has no backbone")
     if kind in LARGER:
         state = {key: tensor for key, tensor in state.items() if key in wanted}
     require_match(state, wanted, str(path))

@@ -71,6 +71,18 @@ def test_mistakes_are_named_with_file_person_and_reason(tmp_path: Path) -> None:
     ]
 
 
+def test_joints_outside_count_where_they_are_to_be_measured(tmp_path: Path) -> None:
+    """The box is that of the others."""
+    joints = lsp_joints(1)
+    joints[0, 13, :2] = 250, 10
+    write_lsp(tmp_path, joints)
+    taught, _ = load_lsp(tmp_path, LSP)
+    measured, bad = load_lsp(tmp_path, replace(LSP, options=(("keep_outside", 1),)))
+    assert len(bad) == 1
+    assert measured[0].keypoints[13].tolist() == [250.0, 10.0, 1.0]
+    assert measured[0].box == taught[0].box
+
+
 def test_a_person_without_a_usable_joint_is_named(tmp_path: Path) -> None:
     write_lsp(tmp_path, lsp_joints(1), extended=True)
     dataset, (bad,) = load_lsp(tmp_path, LSP)
@@ -88,4 +100,7 @@ def test_joints_of_another_shape_are_refused(tmp_path: Path, shape: tuple[int, .
 def test_joints_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     savemat(tmp_path / LSP.annotations, {"joints": np.array([["a"]], dtype=object)})
     with pytest.raises(InvalidInput, match="joints are no numbers"):
+        load_lsp(tmp_path, LSP)
+    savemat(tmp_path / LSP.annotations, {"points": np.zeros(3)})
+    with pytest.raises(InvalidInput, match=r"^annotations: \S*joints\.mat has no variable joints; valid: points$"):
         load_lsp(tmp_path, LSP)

@@ -7,13 +7,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from pose_core.errors import InvalidInput, UnknownChoice
 from pose_core.geometry import crop_region
 from pose_core.types import Size
-from tests.training.mat_files import MPII, MPII_JSON, joint, listed, rect, structure, write_listed, write_mpii
+from tests.training.mat_files import (
+    MPII,
+    MPII_JSON,
+    joint,
+    listed,
+    rect,
+    structure,
+    write_listed,
+    write_mpii,
+    write_pictures,
+)
 from training.data import load_sources
+from training.data.matlab import read_structure
 from training.data.mpii import load_mpii
 from training.data.mpii_json import load_mpii_json
 from training.data.records import Loaded
@@ -95,6 +106,71 @@ def test_pictures_that_are_not_there_are_named(tmp_path: Path) -> None:
     assert bad[1].reason.startswith("the picture's file cannot be read")
 
 
+def test_a_picture_too_large_or_with_an_impossible_name_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_listed(tmp_path, [listed(image="1\0.jpg"), listed()])
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 200 * 160 // 4)
+    dataset, bad = load_mpii_json(tmp_path, MPII_JSON)
+    assert len(dataset) == 0
+    assert [one.reason.partition(": ")[2] for one in bad] == [
+        "embedded null byte",
+        "Image size (32000 pixels) exceeds limit of 16000 pixels, could be decompression bomb DOS attack.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "reason"),
+    [
+        ({"image": None}, "mpii.mat", "annolist(1).image.name is absent"),
+        ({"image": np.zeros((0, 0))}, "mpii.mat", "annolist(1).image.name is absent"),
+        ({"image": {"size": 1.0}}, "mpii.mat", "annolist(1).image.name is absent"),
+        ({"image": {"name": ""}}, "mpii.mat", "annolist(1).image.name is []"),
+        ({"annorect": 7.0}, "a.jpg", "annorect is 7.0, no structure"),
+        ({"annorect": structure([rect(annopoints=2.0)])}, "a.jpg", "annopoints is 2.0, no structure"),
+        ({"annorect": structure([rect(annopoints={"point": 2.0})])}, "a.jpg", "id is absent"),
+    ],
+)
+def test_a_damaged_picture_is_named_and_the_others_are_read(
+    tmp_path: Path, changes: dict[str, Any], where: str, reason: str
+) -> None:
+    sound = {"annorect": structure([rect()]), "image": {"name": "a.jpg"}}
+    damaged = {key: value for key, value in {**sound, **changes}.items() if value is not None}
+    release = {"annolist": structure([damaged, sound]), "img_train": np.ones((1, 2))}
+    savemat(tmp_path / MPII.annotations, {"RELEASE": release})
+    write_pictures(tmp_path, "a.jpg")
+    dataset, (bad,) = load_mpii(tmp_path, MPII)
+    assert dataset.id_N.tolist() == [1000]
+    assert (bad.file.name, bad.reason) == (where, reason)
+
+
+@pytest.mark.parametrize(
+    ("annolist", "reasons"),
+    [
+        (np.array([[5.0, "x"]], object), ["annolist(1) is 5.0, no structure", "annolist(2) is x, no structure"]),
+        (
+            structure([{"image": {"name": "a.jpg"}, "annorect": np.array([[3.0, "x"]], object)}, {"image": 1.0}]),
+            ["annorect is 3.0, no structure", "annorect is x, no structure"],
+        ),
+    ],
+)
+def test_what_is_no_picture_or_person_is_named(tmp_path: Path, annolist: np.ndarray, reasons: list[str]) -> None:
+    """Cell arrays hold anything."""
+    savemat(tmp_path / MPII.annotations, {"RELEASE": {"annolist": annolist, "img_train": np.ones((1, 2))}})
+    write_pictures(tmp_path, "a.jpg")
+    dataset, bad = load_mpii(tmp_path, MPII)
+    assert len(dataset) == 0
+    assert [one.reason for one in bad] == reasons
+
+
+@pytest.mark.parametrize("flag", [np.nan, "1", 2.0, np.array([[np.ones((2, 2)), 1.0]], object)])
+def test_pictures_are_for_training_or_not(tmp_path: Path, flag: Any) -> None:
+    records = structure([{"annorect": structure([rect()]), "image": {"name": "a.jpg"}}] * np.size(flag))
+    savemat(tmp_path / MPII.annotations, {"RELEASE": {"annolist": records, "img_train": flag}})
+    with pytest.raises(InvalidInput, match=r"mpii\.mat: img_train\(1\) is .*, neither the number 0 nor 1"):
+        load_mpii(tmp_path, MPII)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -116,10 +192,24 @@ def test_a_file_that_is_no_matlab_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / MPII.annotations).write_text("no MATLAB file, but long enough to have a head of sixteen bytes")
     with pytest.raises(InvalidInput, match=r"mpii\.mat cannot be read as a MATLAB file"):
         load_mpii(tmp_path, MPII)
-    with pytest.raises(InvalidInput, match=r"none\.mat cannot be read"):
+    with pytest.raises(InvalidInput, match=r"annotations: .*none\.mat cannot be read: No such file"):
         load_mpii(tmp_path, replace(MPII, annotations="none.mat"))
     with pytest.raises(UnknownChoice, match="options of mpii: unknown value 'split'"):
         load_mpii(tmp_path, replace(MPII, options=(("split", "val"),)))
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    """Compressed, so that the reader fails in many ways: cut after each 16th byte, and with one byte in 16 spoilt."""
+    write_mpii(tmp_path, {"a.jpg": [rect()]}, [1])
+    path = tmp_path / MPII.annotations
+    release = loadmat(path)["RELEASE"]
+    savemat(path, {"RELEASE": release}, do_compression=True)
+    whole = path.read_bytes()
+    spoilt = [whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :] for place in range(128, len(whole), 16)]
+    for content in (*(whole[:place] for place in range(0, len(whole), 16)), *spoilt):
+        path.write_bytes(content)
+        with pytest.raises(InvalidInput, match=r"annotations: .*mpii\.mat (cannot be read|has no variable RELEASE)"):
+            read_structure(path, "RELEASE")
 
 
 # ---- lists
@@ -151,6 +241,16 @@ def test_invisible_joints_have_no_weight(tmp_path: Path) -> None:
     assert np.flatnonzero(dataset[0].keypoints[:, 2] == 0).tolist() == [6]
 
 
+@pytest.mark.parametrize("counts", [0, 1])
+def test_joints_outside_count_where_they_are_to_be_measured(tmp_path: Path, counts: int) -> None:
+    joints = [[301.0, 5.0], *listed()["joints"][1:]]
+    write_listed(tmp_path, [listed(joints=joints)])
+    dataset, (bad,) = load_mpii_json(tmp_path, replace(MPII_JSON, options=(("keep_outside", counts),)))
+    assert bad.reason == "right_ankle at 300.0, 4.0 is outside the picture of 200 x 160 pixels"
+    assert dataset[0].keypoints[0].tolist() == [300.0, 4.0, counts]
+    assert (dataset[0].keypoints[1:, 2] == 1).all()
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
@@ -180,6 +280,12 @@ def test_a_head_without_extent_is_named_and_lived_with(tmp_path: Path) -> None:
 def test_heads_of_other_people_are_refused(tmp_path: Path) -> None:
     write_listed(tmp_path, [listed()], np.zeros((2, 2, 3)))
     with pytest.raises(InvalidInput, match=r"gt_valid\.mat: headboxes_src has shape \(2, 2, 3\), expected \(2, 2, 1\)"):
+        load_mpii_json(tmp_path, HEADS)
+    (tmp_path / "gt_valid.mat").unlink()
+    with pytest.raises(InvalidInput, match=r"head_boxes: .*gt_valid\.mat cannot be read: No such file"):
+        load_mpii_json(tmp_path, HEADS)
+    savemat(tmp_path / "gt_valid.mat", {"jnt_missing": 1})
+    with pytest.raises(InvalidInput, match=r"head_boxes: .*gt_valid\.mat has no variable headboxes_src; valid: jnt_"):
         load_mpii_json(tmp_path, HEADS)
     (tmp_path / MPII_JSON.annotations).write_text("{}")
     with pytest.raises(InvalidInput, match=r"valid\.json should be a list of people"):

@@ -86,6 +86,13 @@ def test_the_teacher_stays_as_it_is() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in method.teacher.state_dict().items())
 
 
+def test_a_student_whose_weights_are_no_numbers_answers_losses_that_the_loop_refuses() -> None:
+    method = build().train()
+    torch.nn.init.constant_(method.student.head.mlp.get_parameter("1.weight"), float("nan"))
+    losses = method(make_batch(), START).losses
+    assert [name for name, loss in losses.items() if loss.isnan()] == ["coordinate", "simulated_heatmap", "confidence"]
+
+
 def test_a_teacher_learns_maps_from_labels() -> None:
     """The loss of DistilPose's code is the mean square, twice that of FPD's."""
     network = tiny.build_tokenpose()

@@ -118,6 +118,14 @@ def test_the_score_learns_the_height_of_the_map_under_the_point() -> None:
         assert loss.item() == height / 2
 
 
+def test_a_point_that_is_no_number_shows_in_the_loss_instead_of_reading_elsewhere() -> None:
+    mu, score = points((math.nan, 0.5)), torch.ones(1, 1, 1)
+    heatmap, weight = torch.zeros(1, 1, ROWS, COLUMNS), torch.ones(1, 1)
+    assert confidence_loss(score, mu, heatmap, weight).item() == 1
+    assert confidence_loss(score * math.nan, mu, heatmap, weight).isnan()
+    assert coordinate_loss(mu, points((0.5, 0.5)), weight).isnan()
+
+
 def test_the_point_does_not_learn_from_its_score() -> None:
     mu, score = points((0.4, 0.4)).requires_grad_(), torch.ones(1, 1, 1, requires_grad=True)
     backward(confidence_loss(score, mu, torch.zeros(1, 1, ROWS, COLUMNS), torch.ones(1, 1)))

@@ -63,7 +63,7 @@ def test_lsp_is_trained_on_both_sets_and_measured_on_the_second_thousand() -> No
         ("lspet/joints.mat", {}),
         ("lsp/joints.mat", {"last": 1000}),
     ]
-    assert dict(data.val.options) == {"first": 1001}
+    assert dict(data.val.options) == {"first": 1001, "keep_outside": 1}
 
 
 @pytest.mark.parametrize("variant", PEOPLE_STUDENTS)

@@ -165,6 +165,22 @@ def test_points_are_inside_and_widths_positive() -> None:
     assert points.score_BK1.abs().max() > 1, "scores are raw"
 
 
+def test_points_are_exact_under_autocast() -> None:
+    """Numbers of bfloat16 between 0.5 and 1 are 1 / 256 apart, which is a pixel of a crop of 256."""
+    network = tiny.build_distilpose().eval()
+    bias = network.head.mlp.get_parameter("1.bias")
+    nn.init.constant_(bias, 1.0)
+    crops = torch.randn(2, 3, tiny.TOKEN_SIZE.height, tiny.TOKEN_SIZE.width)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        before, _ = network.forward_with_tokens(crops)
+        bias += 1e-3
+        after, _ = network.forward_with_tokens(crops)
+    assert {numbers.dtype for numbers in after} == {torch.float32}
+    assert (before.mu_BK2 > 0.5).all()
+    moved = after.mu_BK2 - before.mu_BK2
+    torch.testing.assert_close(moved, 1e-3 * before.mu_BK2 * (1 - before.mu_BK2), rtol=1e-2, atol=0)
+
+
 def test_a_fixed_score_is_the_score_of_everything() -> None:
     network = tiny.build_distilpose().eval()
     network.head.fix_score(0.5)

@@ -303,6 +303,14 @@ def test_the_first_stages_of_a_backbone_arrive(kind: Kind, tmp_path: Path) -> No
     assert all(torch.equal(tensor, head[key]) for key, tensor in network.head.state_dict().items())
 
 
+@pytest.mark.parametrize("kind", ["backbone", "stages", "imagenet"])
+def test_a_network_without_a_backbone_is_refused(kind: Kind, tmp_path: Path) -> None:
+    state = dict(HrNet(2, width=4, stem=8).state_dict())
+    torch.save(state if kind == "imagenet" else prefixed(state, "backbone."), tmp_path / "a.pth")
+    with pytest.raises(CheckpointMismatchError, match=r"a\.pth .* has no backbone"):
+        load_upstream(tiny.build_hourglass(), tmp_path / "a.pth", kind)
+
+
 def test_fewer_stages_than_wanted_are_refused(tmp_path: Path) -> None:
     torch.save(prefixed(dict(HrNet(2, width=4, stem=8).state_dict()), "backbone."), tmp_path / "a.pth")
     network = DistilPose(tiny.TOKEN_SCALE._replace(stages=3, width=4), tiny.TOKEN_SIZE)

@@ -21,8 +21,9 @@ from training.recipe import Source
 SCHEME: Final = "lsp"
 JOINTS: Final = 14
 
-OPTIONS: Final[dict[str, str | int | float]] = {"first": 1, "last": 0}
-"""Which people, counted from 1; 0 is the last one of the file."""
+OPTIONS: Final[dict[str, str | int | float]] = {"first": 1, "last": 0, "keep_outside": 0}
+"""Which people, counted from 1, where 0 is the last one of the file; and whether joints outside the picture count, as
+they do in published measurements."""
 
 MARGIN: Final = 0.1
 """What the box reaches beyond the joints on each side, as a fraction of their longer extent; nobody drew one."""
@@ -34,7 +35,7 @@ def load_lsp(folder: Path, source: Source) -> Loaded:
     Args:
         folder: the data folder.
         source: `annotations` is the MATLAB file, `images` the folder of `im0001.jpg` or `im00001.jpg` and so on; with
-            the options `first` and `last`, see `OPTIONS`.
+            the options of `OPTIONS`.
 
     Raises:
         InvalidInput: the file is not one of the two, does not have these people, or an option does not exist.
@@ -52,8 +53,10 @@ def load_lsp(folder: Path, source: Source) -> Loaded:
         file, reasons = images / f"im{number:0{digits}d}.jpg", list[str]()
         try:
             picture = picture_at(file, number)
-            joints = joints_inside(usable(joint_NJ3[number - 1]), picture.size, SCHEME, reasons)
-            people.append(Person(picture, number, box_around(joints, picture.size), joints, SCHEME))
+            joints = usable(joint_NJ3[number - 1])
+            inside = joints_inside(joints, picture.size, SCHEME, reasons)
+            kept = joints if options["keep_outside"] else inside
+            people.append(Person(picture, number, box_around(inside, picture.size), kept, SCHEME))
         except BadAnnotation as error:
             reasons.append(str(error))
         bad.extend(BadRecord(file, number, reason) for reason in reasons)

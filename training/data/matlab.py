@@ -1,6 +1,7 @@
 """What the readers of MPII and LSP share: MATLAB variables, pictures whose size no annotation says, joints outside."""
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ import numpy as np
 from jaxtyping import Float64
 from PIL import Image as PillowImage
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from pose_core.errors import InvalidInput
 from pose_core.schemes import SCHEMES
@@ -21,32 +21,43 @@ def read_structure(path: Path, name: str) -> Any:  # noqa: ANN401 - whatever is 
     """A variable of a MATLAB file as lists, dictionaries and numbers.
 
     Raises:
-        InvalidInput: there is no such file, it is no MATLAB file up to version 7.2, or has no such variable.
+        InvalidInput: there is no such file, it is damaged or no MATLAB file up to version 7.2, or has no such variable.
     """
-    return read_variable(path, name, simplify_cells=True)
+    return read_variable(path, name, "annotations", simplify_cells=True)
 
 
-def read_array(path: Path, name: str) -> Float64[np.ndarray, "..."]:
+def read_array(path: Path, name: str, field: str = "annotations") -> Float64[np.ndarray, "..."]:
     """A variable of a MATLAB file as an array of numbers, all of its axes kept.
+
+    Args:
+        path: of the file.
+        name: of the variable.
+        field: what the file was given as, for errors.
 
     Raises:
         InvalidInput: see `read_structure`; or it holds something else.
     """
+    value = read_variable(path, name, field)
     try:
-        return np.asarray(read_variable(path, name)).astype(np.float64)
+        return np.asarray(value).astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{path}: {name} are no numbers: {error}", field="annotations") from error
+        raise InvalidInput(f"{path}: {name} are no numbers: {error}", field=field) from error
 
 
-def read_variable(path: Path, name: str, *, simplify_cells: bool = False) -> Any:  # noqa: ANN401 - as above
+def read_variable(path: Path, name: str, field: str, *, simplify_cells: bool = False) -> Any:  # noqa: ANN401 - as above
     """A variable of a MATLAB file as `scipy.io.loadmat` gives it."""
     try:
-        content: Mapping[str, Any] = loadmat(path, simplify_cells=simplify_cells)
-    except (OSError, ValueError, TypeError, IndexError, NotImplementedError, MatReadError) as error:
-        raise InvalidInput(f"{path} cannot be read as a MATLAB file: {error}", field="annotations") from error
+        stored = BytesIO(path.read_bytes())
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}", field=field) from error
+    try:
+        content: Mapping[str, Any] = loadmat(stored, simplify_cells=simplify_cells)
+    except Exception as error:  # of a damaged file that reader raises whatever its bytes lead to
+        message = f"{path} cannot be read as a MATLAB file up to version 7.2, or it is damaged: {error}"
+        raise InvalidInput(message, field=field) from error
     if name not in content:
         names = sorted(key for key in content if not key.startswith("__"))
-        raise InvalidInput(f"{path} has no variable {name}", field="annotations", choices=names)
+        raise InvalidInput(f"{path} has no variable {name}", field=field, choices=names)
     return content[name]
 
 
@@ -54,21 +65,28 @@ def as_list(value: Any) -> list[Any]:  # noqa: ANN401 - what MATLAB made of a li
     """A list that MATLAB writes as nothing where it is empty, and as its only element where it has one."""
     if isinstance(value, list):
         return value
-    return [value] if isinstance(value, Mapping) else []
+    if isinstance(value, np.ndarray) and (not value.size or value.dtype == object):
+        return list(value.flat)
+    return [] if value is None else [value]
+
+
+def shown(value: Any) -> str:  # noqa: ANN401 - whatever is in the file
+    """A value of a record as messages show it, on one line."""
+    return "absent" if value is None else " ".join(str(value).split())[:80]
 
 
 def picture_at(file: Path, number: int) -> Picture:
     """A picture on disk with the size that its head says, as stored.
 
     Raises:
-        BadAnnotation: it is missing, or no picture.
+        BadAnnotation: it is missing, no picture, or larger than Pillow opens.
     """
     try:
         with PillowImage.open(file) as image:
             return Picture(number, file, Size(*image.size))
     except FileNotFoundError:
         raise BadAnnotation("the picture's file is missing") from None
-    except OSError as error:
+    except (OSError, ValueError, PillowImage.DecompressionBombError) as error:
         raise BadAnnotation(f"the picture's file cannot be read: {error}") from error
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from pose_core.errors import InvalidInput
 from pose_core.schemes import SCHEMES
 from pose_core.types import PersonBox
-from training.data.matlab import as_list, joints_inside, picture_at, read_structure
+from training.data.matlab import as_list, joints_inside, picture_at, read_structure, shown
 from training.data.records import BadRecord, Loaded, Person, Picture, WeightedKeypoints, dataset_of, options_of
 from training.documents import BadAnnotation
 from training.recipe import Source
@@ -50,25 +50,25 @@ def load_mpii(folder: Path, source: Source) -> Loaded:
     """
     options_of(source, {})
     path, images = folder / source.annotations, folder / source.images
-    pictures = training_pictures(path)
     people: list[Person] = []
     bad: list[BadRecord] = []
-    for number, record in pictures:
-        labelled = [one for one in as_list(record.get("annorect")) if isinstance(one.get("annopoints"), Mapping)]
-        if not labelled:
-            continue
-        file = images / str(record["image"]["name"])
+    for number, record in training_pictures(path):
+        file = path
         try:
+            rects = labelled_rects(record, number)
+            if not rects:
+                continue
+            file = images / picture_name(record, number)
             picture = picture_at(file, number)
         except BadAnnotation as error:
             bad.append(BadRecord(file, None, str(error)))
             continue
-        for place, rect in enumerate(labelled):
+        for place, rect in enumerate(rects):
             read_rect(rect, picture, number * PEOPLE_PER_PICTURE + place, people, bad)
     return Loaded(dataset_of(source.annotations, people, SCHEME), tuple(bad))
 
 
-def training_pictures(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
+def training_pictures(path: Path) -> list[tuple[int, Any]]:
     """Number and record of the pictures for training.
 
     Raises:
@@ -78,20 +78,52 @@ def training_pictures(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
     wanted = {"annolist", "img_train"}
     if not isinstance(release, Mapping) or not release.keys() >= wanted:
         raise InvalidInput(f"RELEASE of {path} has no {' and '.join(sorted(wanted))}", field="annotations")
-    records, is_training = as_list(release["annolist"]), np.atleast_1d(release["img_train"])
-    if is_training.shape != (len(records),):
-        message = f"{path}: img_train has shape {is_training.shape} for {len(records)} pictures"
+    records, flags = as_list(release["annolist"]), np.atleast_1d(release["img_train"])
+    if flags.shape != (len(records),):
+        message = f"{path}: img_train has shape {flags.shape} for {len(records)} pictures"
         raise InvalidInput(message, field="annotations")
-    return [(number, record) for number, record in enumerate(records) if is_training[number]]
+    for number, flag in enumerate(flags.tolist()):
+        if not isinstance(flag, int | float) or flag not in (0, 1):
+            message = f"{path}: img_train({number + 1}) is {shown(flag)}, neither the number 0 nor 1"
+            raise InvalidInput(message, field="annotations")
+    return [(number, record) for number, record in enumerate(records) if flags[number]]
+
+
+def labelled_rects(record: Any, number: int) -> list[Any]:  # noqa: ANN401 - whatever is in the file
+    """The people of a picture whose joints are labelled, and whatever stands in their place.
+
+    Raises:
+        BadAnnotation: it is no record.
+    """
+    rects = as_list(structure_of(f"annolist({number + 1})", record).get("annorect"))
+    return [rect for rect in rects if not isinstance(rect, Mapping) or as_list(rect.get("annopoints"))]
+
+
+def picture_name(record: Mapping[str, Any], number: int) -> str:
+    """The name of a picture's file.
+
+    Raises:
+        BadAnnotation: there is none.
+    """
+    image = record.get("image")
+    name = image.get("name") if isinstance(image, Mapping) else None
+    if not isinstance(name, str):
+        raise BadAnnotation(f"annolist({number + 1}).image.name is {shown(name)}")
+    return name
 
 
 def read_rect(
-    rect: Mapping[str, Any], picture: Picture, number: int, people: list[Person], bad: list[BadRecord]
+    rect: Any,  # noqa: ANN401 - whatever is in the file
+    picture: Picture,
+    number: int,
+    people: list[Person],
+    bad: list[BadRecord],
 ) -> None:
     """Add a person, and what is wrong with the record, to the lists; a head box is only needed to measure."""
     reasons: list[str] = []
     try:
-        joints = read_points(rect["annopoints"].get("point"))
+        rect = structure_of("annorect", rect)
+        joints = read_points(structure_of("annopoints", rect.get("annopoints")).get("point"))
         center = [read_number(rect, "objpos", axis) - 1 for axis in "xy"]
         box = box_around(center, read_number(rect, "scale"))
         head_px = read_head(rect, reasons)
@@ -100,6 +132,17 @@ def read_rect(
     except BadAnnotation as error:
         reasons.append(str(error))
     bad.extend(BadRecord(picture.file, number, reason) for reason in reasons)
+
+
+def structure_of(name: str, value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - whatever is in the file
+    """A value that should be a structure.
+
+    Raises:
+        BadAnnotation: it is none.
+    """
+    if not isinstance(value, Mapping):
+        raise BadAnnotation(f"{name} is {shown(value)}, no structure")
+    return value
 
 
 def read_points(points: Any) -> WeightedKeypoints:  # noqa: ANN401 - whatever is in the file
@@ -129,7 +172,7 @@ def read_number(record: Any, *keys: str) -> float:  # noqa: ANN401 - whatever is
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     if not isinstance(value, int | float | np.number) or not math.isfinite(value):
-        raise BadAnnotation(f"{'.'.join(keys)} is {str(value)[:80] if value is not None else 'absent'}")
+        raise BadAnnotation(f"{'.'.join(keys)} is {shown(value)}")
     return float(value)
 
 

@@ -8,6 +8,7 @@ Source: leoxiaobin/deep-high-resolution-net.pytorch, whose code Fast Human Pose 
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from training.data.records import BadRecord, Loaded, Person, Picture, WeightedKe
 from training.documents import BadAnnotation, load_json, numbers
 from training.recipe import Source
 
-OPTIONS: Final[dict[str, str | int | float]] = {"head_boxes": ""}
+OPTIONS: Final[dict[str, str | int | float]] = {"head_boxes": "", "keep_outside": 0}
 
 
 def load_mpii_json(folder: Path, source: Source) -> Loaded:
@@ -29,8 +30,8 @@ def load_mpii_json(folder: Path, source: Source) -> Loaded:
 
     Args:
         folder: the data folder.
-        source: with the option `head_boxes`: where `gt_valid.mat` is, below the data folder, for a list that is to be
-            measured by PCKh.
+        source: with the options of a list that is to be measured by PCKh: `head_boxes`, where `gt_valid.mat` is below
+            the data folder, and `keep_outside`, 1 for joints outside the picture to count as they do there.
 
     Raises:
         InvalidInput: a file is not what it should be, or an option does not exist.
@@ -50,7 +51,9 @@ def load_mpii_json(folder: Path, source: Source) -> Loaded:
         try:
             if file not in pictures:
                 pictures[file] = picture_at(file, len(pictures))
-            people.append(read_person(record, pictures[file], number, heads, reasons))
+            person = read_person(record, pictures[file], number, heads, reasons)
+            inside = joints_inside(person.keypoints, person.picture.size, SCHEME, reasons)
+            people.append(person if options["keep_outside"] else replace(person, keypoints=inside))
         except BadAnnotation as error:
             reasons.append(str(error))
         bad.extend(BadRecord(file, number, reason) for reason in reasons)
@@ -67,7 +70,7 @@ def read_person(
     """
     center = numbers(record, "center", 2) - 1
     box = box_around(center.tolist(), read_number(record, "scale"))
-    joints = joints_inside(read_joints(record), picture.size, SCHEME, reasons)
+    joints = read_joints(record)
     head_px = math.nan if heads is None else heads[number]
     if heads is not None and not head_px > 0:
         reasons.append("head box missing; PCKh leaves this person out")
@@ -94,7 +97,7 @@ def read_heads(path: Path, people: int) -> list[float]:
     Raises:
         InvalidInput: the file is not of as many people, or no such file.
     """
-    boxes = read_array(path, "headboxes_src")
+    boxes = read_array(path, "headboxes_src", "head_boxes")
     if boxes.shape != (2, 2, people):
         message = f"{path}: headboxes_src has shape {boxes.shape}, expected (2, 2, {people}) for as many people"
         raise InvalidInput(message, field="head_boxes")

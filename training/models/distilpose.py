@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from pose_core.types import Size
 from training.models.hrnet import HrNet
+from training.models.layers import exact, without_autocast
 from training.models.token_encoder import Encoding, TokenEncoder, Tokens, initialise_tokens
 from training.models.tokenpose import Scale, SIZE_256x192, cells_of, scale_of
 
@@ -33,7 +34,10 @@ class Points(NamedTuple):
 
 
 class PointHead(nn.Module):
-    """(B, C, H, W) feature map -> `Points`; all keypoints share one norm and one layer."""
+    """(B, C, H, W) feature map -> `Points`; all keypoints share one norm and one layer.
+
+    These are computed in float32 also under autocast: steps of bfloat16 are as wide as a pixel.
+    """
 
     def __init__(self, channels: int, cells: tuple[int, int], encoding: Encoding) -> None:
         super().__init__()
@@ -44,7 +48,8 @@ class PointHead(nn.Module):
     def forward(self, feature_BCHW: Tensor) -> tuple[Points, Tokens]:
         """The points, and the tokens they come from; softplus keeps the widths positive."""
         tokens = self.encoder(feature_BCHW)
-        mu_BK2, score_BK1, sigma_BK2 = self.mlp(tokens.keypoint_BKD).split([2, 1, 2], dim=2)
+        with without_autocast(feature_BCHW.device):
+            mu_BK2, score_BK1, sigma_BK2 = self.mlp(exact(tokens.keypoint_BKD)).split([2, 1, 2], dim=2)
         return Points(mu_BK2.sigmoid(), score_BK1, functional.softplus(sigma_BK2)), tokens
 
     @torch.no_grad()

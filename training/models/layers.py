@@ -1,4 +1,6 @@
-"""Two layers that CSPNeXt and YOLOX share down to the names in their state dicts."""
+"""Two layers that CSPNeXt and YOLOX share down to the names in their state dicts; and float32 where autocast is on."""
+
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +10,12 @@ from torch.nn import functional
 def exact(x: Tensor) -> Tensor:
     """The same numbers in float32, where sums over many of them need it although autocast chose something shorter."""
     return x if x.dtype == torch.float32 else x.float()  # as written, exported graphs get no cast
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """A region whose layers compute in the precision of their weights, on a device that may know no autocast."""
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 class ConvBnSilu(nn.Module):

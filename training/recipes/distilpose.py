@@ -2,8 +2,8 @@
 
 Source: DistilPose, Ye et al. 2023, arXiv 2303.02455; configurations of yshMars/DistilPose@91651a8. Numbers are AP of
 the 17 body points on COCO val2017 with the boxes of a detector (person AP 56.4) and flip test. The published runs shift
-each box once and for all; here it is shifted anew in every epoch. Random changes have the published ranges, but numbers
-beyond an end are drawn again instead of moved there.
+each box once and for all; here it is shifted anew in every epoch. Random changes have the published ranges but spread
+otherwise inside them: rotations more, scales and shifts less (`docs/provenance.md`).
 """
 
 from collections.abc import Callable

@@ -3,8 +3,8 @@
 Source: Fast Human Pose Estimation, Zhang et al., CVPR 2019, arXiv 1811.05419, and its released code
 (ilovepose@c4722f8), whose numbers on MPII are PCKh@0.5 of the 2,958 validation people with flip test and without a
 search over scales, mean as in HRNet's code. Paper and code differ in optimiser, length and, it seems, in the network's
-first layers; the recipes of the paper end in `-paper`. Random changes have the published ranges, but numbers beyond an
-end are drawn again instead of moved there.
+first layers; the recipes of the paper end in `-paper`. Random changes have the published ranges but spread otherwise
+inside them: rotations more, scales less (`docs/provenance.md`).
 """
 
 from collections.abc import Callable
@@ -46,11 +46,11 @@ MPII_VALID = Source(
     dataset="mpii_json",
     annotations="mpii/annot/valid.json",
     images="mpii/images",
-    options=(("head_boxes", "mpii/annot/gt_valid.mat"),),
+    options=(("head_boxes", "mpii/annot/gt_valid.mat"), ("keep_outside", 1)),
 )
 LSPET = Source(dataset="lsp", annotations="lspet/joints.mat", images="lspet/images")
 LSP_TRAIN = Source(dataset="lsp", annotations="lsp/joints.mat", images="lsp/images", options=(("last", 1000),))
-LSP_TEST = Source(dataset="lsp", annotations="lsp/joints.mat", images="lsp/images", options=(("first", 1001),))
+LSP_TEST = replace(LSP_TRAIN, options=(("first", 1001), ("keep_outside", 1)))
 
 MPII = Data(train=(MPII_TRAIN,), val=MPII_VALID, augmentation=AUGMENTATION, light_augmentation=AUGMENTATION)
 LSP = Data(
