@@ -210,7 +210,7 @@ def lsp(name: str, student: Network, method: MethodRecipe, known: Network | None
 PEOPLE_CROP = Size(width=128, height=128)
 PEOPLE_MAPS = Heatmap(map_size=Size(32, 32), sigma=2.0)
 PEOPLE_TEACHER, PEOPLE_STUDENT = Network(model="hourglass-4x64"), Network(model="hourglass-2x32")
-PEOPLE_EPOCHS = 10
+TEACHER_EPOCHS, STUDENT_EPOCHS = 20, 6
 
 LSPET_PEOPLE = Source(
     dataset="coco_wholebody",
@@ -245,7 +245,7 @@ def people_teacher() -> Recipe:
 
     No published number. `python -m training run people-hourglass --data FOLDER`; hours are in `docs/results.md`.
     """
-    return people("people-hourglass", PEOPLE_TEACHER, LABELS_ALONE, epochs=2 * PEOPLE_EPOCHS)
+    return people("people-hourglass", PEOPLE_TEACHER, LABELS_ALONE, epochs=TEACHER_EPOCHS)
 
 
 def people_student(variant: str) -> Callable[[], Recipe]:
@@ -267,7 +267,7 @@ def people_student(variant: str) -> Callable[[], Recipe]:
 
 
 def people(
-    name: str, student: Network, method: MethodRecipe, known: Network | None = None, epochs: int = PEOPLE_EPOCHS
+    name: str, student: Network, method: MethodRecipe, known: Network | None = None, epochs: int = STUDENT_EPOCHS
 ) -> Recipe:
     """A run on the 12 joints of arms and legs that people marked.
 
