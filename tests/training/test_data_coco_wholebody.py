@@ -22,6 +22,7 @@ from tests.training.data_folder import (
 )
 from training.data import DATASETS, load_sources
 from training.data.coco_wholebody import load_coco_wholebody
+from training.data.documents import find_document
 from training.data.records import Loaded
 from training.recipe import Source
 
@@ -250,3 +251,16 @@ def test_an_unknown_kind_lists_the_known_ones(tmp_path: Path) -> None:
 def test_no_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="at least one"):
         load_sources(tmp_path, [])
+
+
+def test_annotations_may_lie_where_we_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels that were looked at again are written beside the runs, and not into the data folder."""
+    data, here = tmp_path / "data", tmp_path / "here"
+    for folder in (data, here):
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    assert find_document("labels.json", data) == data / "labels.json", "named in the message that it is missing"
+    (here / "labels.json").write_text("{}")
+    assert find_document("labels.json", data) == Path("labels.json")
+    (data / "labels.json").write_text("{}")
+    assert find_document("labels.json", data) == data / "labels.json"

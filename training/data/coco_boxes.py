@@ -14,7 +14,7 @@ import numpy as np
 
 from pose_core.errors import InvalidInput, UnknownChoice
 from pose_core.types import Size
-from training.data.documents import picture_of, read_document, read_pictures
+from training.data.documents import find_document, picture_of, read_document, read_pictures
 from training.data.records import BadRecord, Picture, options_of
 from training.data.scenes import LoadedScenes, Scene, box_overlap, joined, rows_of
 from training.documents import BadAnnotation, Record, begins_with, numbers, whole_number
@@ -59,7 +59,7 @@ def load_coco_boxes(folder: Path, source: Source) -> LoadedScenes:
     if int(options["fold"]) >= int(options["folds"]):
         raise InvalidInput(f"there is no fold {options['fold']} of {options['folds']}", field="fold")
     documents = [source.annotations, *filter(None, [str(options["also"])])]
-    paths = [Path(name) if Path(name).is_file() else folder / name for name in documents]
+    paths = [find_document(name, folder) for name in documents]
     return joined([read_scenes(path, folder / source.images, options) for path in paths])
 
 

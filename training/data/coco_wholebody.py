@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from pose_core.skeleton import BODY, FACE, FEET, KEYPOINT_COUNT, LEFT_HAND, RIGHT_HAND
-from training.data.documents import in_picture_order, picture_of, read_document, read_pictures
+from training.data.documents import find_document, in_picture_order, picture_of, read_document, read_pictures
 from training.data.records import (
     BadRecord,
     Loaded,
@@ -55,7 +55,7 @@ def load_coco_wholebody(folder: Path, source: Source) -> Loaded:
         InvalidInput: the file is no annotation file at all, or an option does not exist.
     """
     options = options_of(source, OPTIONS)
-    document, images = folder / source.annotations, folder / source.images
+    document, images = find_document(source.annotations, folder), folder / source.images
     below = str(options["below"])
     people, bad = read_people(
         document,

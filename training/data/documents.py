@@ -7,6 +7,12 @@ from training.data.records import BadRecord, Picture
 from training.documents import BadAnnotation, Record, lists_of, load_json, picture_fields, picture_number, whole_number
 
 
+def find_document(name: str, folder: Path) -> Path:
+    """An annotation file below the data folder, or, if there is none, from where we are, as those that we write are."""
+    below = folder / name
+    return below if below.is_file() or not Path(name).is_file() else Path(name)
+
+
 def read_document(path: Path) -> tuple[list[Record], list[Record]]:
     """The lists `images` and `annotations` of a COCO document.
 

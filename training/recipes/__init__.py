@@ -79,6 +79,8 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "skelmap-s1-half": skelmap.stage1_half,
     "skelmap-s1": skelmap.stage1,
     "skelmap-s2": skelmap.stage2,
+    "skelmap-s1-on": skelmap.going_on,
+    "skelmap-s1-again": skelmap.again,
     # which part of it helps
     **{f"ablation-{variant}": ablations.stage1(variant) for variant in ablations.STAGE1},
     "ablation-stage2": ablations.stage2,

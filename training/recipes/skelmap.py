@@ -73,6 +73,9 @@ BODY_WEIGHT = ("body_weight", 4.0)
 
 TEACHER_START = Network(model="rtmpose-m", weights="runs/skelmap-m-start", input_size=HALF_SIZE)
 
+SECOND_LOOK = "runs/people_labels.json"
+"""Written by `python -m training.relabel_people FOLDER runs/people_labels.json runs/skelmap-s1`."""
+
 DETECTOR = Network(model="yolox-nano", weights="weights/yolox_nano.onnx")
 """The published ONNX file of YOLOX-nano, below the data folder."""
 
@@ -214,6 +217,34 @@ def stage2() -> Recipe:
         epochs=3,
         learning_rate=2e-3,
     )
+
+
+def going_on() -> Recipe:
+    """The student of the first stage goes on with the labels as they were: what `skelmap-s1-again` is compared with.
+
+    No published number. `python -m training run skelmap-s1-on --data FOLDER` after `skelmap-s1`; hours are in
+    `docs/results.md`.
+    """
+    return further("skelmap-s1-on", DATA)
+
+
+def again() -> Recipe:
+    """The student of the first stage goes on with labels that it looked at again (`training.relabel_people`).
+
+    No published number. `python -m training run skelmap-s1-again --data FOLDER` after `skelmap-s1`; hours are in
+    `docs/results.md`.
+    """
+    sources = tuple(replace(source, annotations=SECOND_LOOK) for source in DATA.train)
+    return further("skelmap-s1-again", replace(DATA, train=sources))
+
+
+def further(name: str, data: Data) -> Recipe:
+    """A short run from `skelmap-s1` by labels alone, its learning rate falling from the start."""
+    student = Network(model="rtmpose-s", weights="runs/skelmap-s1", frozen_stages=2)
+    recipe = ours(name, student, TAUGHT_BY_LABELS, epochs=2, learning_rate=3e-4)
+    optimisation = replace(recipe.optimisation, warm_up_steps=20, flat_until_epoch=0, ema_warm_up=50)
+    data = replace(data, augmentation=SETTLING)
+    return replace(recipe, data=data, optimisation=optimisation, steps_per_epoch=150)
 
 
 def features(size: str, *, epochs: int) -> Recipe:
