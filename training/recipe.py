@@ -90,7 +90,7 @@ class Source:
 
     Attributes:
         dataset: a name in `training.data.DATASETS`.
-        annotations: path below the data folder, or from where we are.
+        annotations: path from where we are, or below the data folder.
         images: folder below the data folder that file names refer to.
         options: further keyword arguments of the data set, as pairs.
     """

@@ -260,7 +260,7 @@ def test_annotations_may_lie_where_we_are(tmp_path: Path, monkeypatch: pytest.Mo
         folder.mkdir()
     monkeypatch.chdir(here)
     assert find_document("labels.json", data) == data / "labels.json", "named in the message that it is missing"
-    (here / "labels.json").write_text("{}")
-    assert find_document("labels.json", data) == Path("labels.json")
     (data / "labels.json").write_text("{}")
     assert find_document("labels.json", data) == data / "labels.json"
+    (here / "labels.json").write_text("{}")
+    assert find_document("labels.json", data) == Path("labels.json")

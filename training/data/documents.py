@@ -8,9 +8,8 @@ from training.documents import BadAnnotation, Record, lists_of, load_json, pictu
 
 
 def find_document(name: str, folder: Path) -> Path:
-    """An annotation file below the data folder, or, if there is none, from where we are, as those that we write are."""
-    below = folder / name
-    return below if below.is_file() or not Path(name).is_file() else Path(name)
+    """An annotation file from where we are, as those that we write are, or, if there is none, below the data folder."""
+    return Path(name) if Path(name).is_file() else folder / name
 
 
 def read_document(path: Path) -> tuple[list[Record], list[Record]]:
