@@ -270,6 +270,24 @@ def test_a_listed_person_who_cannot_be_used_is_named(tmp_path: Path, record: dic
     assert bad.reason.startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ([1, 2], "the record should be an object, is [1, 2]"),
+        ("1.jpg", "the record should be an object, is '1.jpg'"),
+        (None, "the record should be an object, is None"),
+        (listed(image=["1.jpg"]), "image should be a name, is ['1.jpg']"),
+        (listed(image=""), "image should be a name, is ''"),
+        ({"center": [1.0, 2.0]}, "image should be a name, is None"),
+    ],
+)
+def test_a_record_without_a_picture_is_named(tmp_path: Path, record: Any, reason: str) -> None:
+    write_listed(tmp_path, [record, listed()])
+    dataset, (bad,) = load_mpii_json(tmp_path, MPII_JSON)
+    assert dataset.id_N.tolist() == [1]
+    assert str(bad) == f"{tmp_path / MPII_JSON.annotations}, annotation 0: {reason}"
+
+
 def test_a_head_without_extent_is_named_and_lived_with(tmp_path: Path) -> None:
     write_listed(tmp_path, [listed(), listed()], np.stack([np.eye(2), np.zeros((2, 2))], axis=-1))
     dataset, bad = load_mpii_json(tmp_path, HEADS)

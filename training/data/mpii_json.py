@@ -46,9 +46,9 @@ def load_mpii_json(folder: Path, source: Source) -> Loaded:
     bad: list[BadRecord] = []
     pictures: dict[Path, Picture] = {}
     for number, record in enumerate(records):
-        file = images / str(record.get("image")) if isinstance(record, Mapping) else path
-        reasons: list[str] = []
+        file, reasons = path, list[str]()
         try:
+            file = images / picture_name(record)
             if file not in pictures:
                 pictures[file] = picture_at(file, len(pictures))
             person = read_person(record, pictures[file], number, heads, reasons)
@@ -58,6 +58,20 @@ def load_mpii_json(folder: Path, source: Source) -> Loaded:
             reasons.append(str(error))
         bad.extend(BadRecord(file, number, reason) for reason in reasons)
     return Loaded(dataset_of(source.annotations, people, SCHEME), tuple(bad))
+
+
+def picture_name(record: Any) -> str:  # noqa: ANN401 - whatever is in the file
+    """The name of a record's picture.
+
+    Raises:
+        BadAnnotation: there is none, or it is no record.
+    """
+    if not isinstance(record, Mapping):
+        raise BadAnnotation(f"the record should be an object, is {repr(record)[:80]}")
+    name = record.get("image")
+    if not isinstance(name, str) or not name:
+        raise BadAnnotation(f"image should be a name, is {repr(name)[:80]}")
+    return name
 
 
 def read_person(
