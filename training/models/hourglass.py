@@ -150,3 +150,14 @@ def build_hourglass(
 ) -> StackedHourglass:
     """A fresh stacked hourglass; the published teacher is 8 x 256, the student 4 x 128."""
     return StackedHourglass(stacks, channels, stem, input_size, keypoints)
+
+
+def require_hourglass(network: nn.Module | None, role: str) -> StackedHourglass:
+    """A stacked hourglass, if it is one.
+
+    Raises:
+        InvalidInput: there is none, or a network of another kind.
+    """
+    if not isinstance(network, StackedHourglass):
+        raise InvalidInput("a stacked hourglass is needed", field=role)
+    return network
