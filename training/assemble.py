@@ -1,11 +1,13 @@
 """From a recipe to the networks, the method and the batches that the loop needs."""
 
 from collections.abc import Mapping
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Final
 
 import torch
 
+from pose_core.codecs import Codec, Heatmap, Regression, SimCC
 from pose_core.errors import InvalidInput, UnknownChoice, WeightsMissing
 from pose_core.schemes import SCHEMES
 from pose_core.skeleton import KEYPOINT_COUNT
@@ -16,11 +18,14 @@ from training.distributed import World
 from training.methods import METHODS
 from training.models import Network as Built
 from training.models import build_model
+from training.models.distilpose import DistilPose
+from training.models.hourglass import StackedHourglass
 from training.models.resize import SIZED, resize_weights
 from training.models.rtmpose import RtmPose
+from training.models.tokenpose import TokenPose
 from training.models.yolox import YoloX
 from training.onnx_weights import keeps_norms
-from training.recipe import Network, Recipe
+from training.recipe import MethodRecipe, Network, Recipe
 from training.tasks import TASKS
 from training.upstream import Kind, load_upstream, read_checkpoint, require_match, select_weights
 from training.yolox_onnx import load_yolox_onnx
@@ -35,6 +40,13 @@ LOADS: Final[Mapping[str, Kind | None]] = {
 }
 """What a recipe wants of a checkpoint -> its kind for `training.upstream`, None for what its keys say."""
 
+CODEC_OUTPUTS: Final[Mapping[type[Codec], tuple[str, ...]]] = {
+    SimCC: RtmPose.onnx_outputs,
+    Heatmap: TokenPose.onnx_outputs,
+    Regression: DistilPose.onnx_outputs,
+}
+"""What each codec decodes."""
+
 
 def build_method(recipe: Recipe, folder: Path) -> Method:
     """Student, teacher and method of a recipe, the same numbers for the same seed.
@@ -44,13 +56,12 @@ def build_method(recipe: Recipe, folder: Path) -> Method:
         folder: of the data; relative paths of weights are looked for here, too.
 
     Raises:
-        UnknownChoice: a name in none of our tables.
+        UnknownChoice: a name in none of our tables, or an option that the method does not have.
         WeightsMissing: see `find_weights`.
         ModelError: weights that do not fit.
-        InvalidInput: networks that the method cannot use.
+        InvalidInput: networks that the method cannot use, or a codec that is not the student's.
     """
-    if recipe.method.name not in METHODS:
-        raise UnknownChoice("method", recipe.method.name, METHODS)
+    require_options(recipe.method)
     torch.manual_seed(recipe.seed)
     if recipe.student.input_size is not None:
         raise InvalidInput("a student's crops are the recipe's", field="input_size")
@@ -60,8 +71,41 @@ def build_method(recipe: Recipe, folder: Path) -> Method:
     student = build_network(recipe.student, recipe.input_size, folder, keypoints)
     if recipe.student.model not in TASKS[recipe.task].models:
         raise InvalidInput(f"{recipe.student.model} is no {TASKS[recipe.task].called}", field="model")
+    if recipe.task == "pose":
+        require_codec(recipe.codec, student, recipe.student.model)
     teacher = recipe.teacher and build_network(recipe.teacher, recipe.input_size, folder, keypoints)
     return METHODS[recipe.method.name](student, teacher, **dict(recipe.method.options))
+
+
+def require_options(method: MethodRecipe) -> None:
+    """Refuse a method that does not exist, or an option that it does not have.
+
+    Raises:
+        UnknownChoice: with those that exist.
+    """
+    if method.name not in METHODS:
+        raise UnknownChoice("method", method.name, METHODS)
+    parameters = signature(METHODS[method.name]).parameters.values()
+    known = [parameter.name for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
+    for name, _ in method.options:
+        if name not in known:
+            raise UnknownChoice(f"options of {method.name}", name, known)
+
+
+def require_codec(codec: Codec, student: Built, model: str) -> None:
+    """Refuse a codec whose targets are not what the student answers.
+
+    Raises:
+        InvalidInput: it is of another kind, or of maps of another size.
+    """
+    expected = CODEC_OUTPUTS[type(codec)]
+    if expected != student.onnx_outputs:
+        names = f"{type(codec).__name__} is of {', '.join(expected)}; {model} answers {', '.join(student.onnx_outputs)}"
+        raise InvalidInput(names, field="codec")
+    if isinstance(codec, Heatmap) and isinstance(student, StackedHourglass | TokenPose):
+        ours, theirs = (f"{size.width} x {size.height}" for size in (codec.map_size, student.map_size))
+        if ours != theirs:
+            raise InvalidInput(f"{ours} cells, {model} answers maps of {theirs}", field="map_size")
 
 
 def build_network(network: Network, input_size: Size, folder: Path, keypoints: int = KEYPOINT_COUNT) -> Built:

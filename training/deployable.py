@@ -1,7 +1,8 @@
 """A trained network in one safetensors file that says what it is.
 
-The tensors have the names of official checkpoints, `backbone.*` and `head.*`; the file's metadata say which network
-they belong to, so that it can be rebuilt, evaluated, exported or used as a teacher without anything else.
+The tensors have the names of our networks, which are those of official checkpoints but for the token encoders
+(`training.upstream`); the file's metadata say which network they belong to, so that it can be rebuilt, evaluated,
+exported or used as a teacher without anything else.
 """
 
 from collections.abc import Mapping

@@ -5,13 +5,16 @@ Source: DistilPose (Ye et al., CVPR 2023; yshMars/DistilPose@91651a8).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from pose_core.codecs.codec import Targets
+from pose_core.errors import UnknownChoice
 from pose_core.types import Size
+
+MirroredScores = Literal["intended", "reference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +24,16 @@ class Regression:
     Attributes:
         mirrored_scores: where the mirrored crop is looked at, too, which turns left points into right ones: whether
             scores change places like points (`intended`) or not, as in the released code (`reference`).
+
+    Raises:
+        UnknownChoice: `mirrored_scores` is neither.
     """
 
-    mirrored_scores: Literal["intended", "reference"] = "intended"
+    mirrored_scores: MirroredScores = "intended"
+
+    def __post_init__(self) -> None:
+        if self.mirrored_scores not in get_args(MirroredScores):
+            raise UnknownChoice("mirrored_scores", self.mirrored_scores, get_args(MirroredScores))
 
     def weigh(
         self,

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose_core.codecs import Regression
+from pose_core.errors import UnknownChoice
 from pose_core.types import Size
 
 SIZE = Size(192, 256)
@@ -63,3 +64,11 @@ def test_there_and_back_even_outside_the_crop(x: float, y: float) -> None:
 def test_nobody() -> None:
     targets = Regression().encode(np.zeros((0, 17, 2)), np.zeros((0, 17), bool), SIZE)
     assert Regression().decode([*targets.arrays, np.zeros((0, 17, 1), np.float32)], SIZE).shape == (0, 17, 3)
+
+
+def test_an_unknown_way_with_mirrored_scores_is_refused() -> None:
+    """Types are checked before that in tests, but not elsewhere."""
+    codec = Regression()
+    object.__setattr__(codec, "mirrored_scores", "x")
+    with pytest.raises(UnknownChoice, match="mirrored_scores: unknown value 'x'; valid: intended, reference"):
+        codec.__post_init__()

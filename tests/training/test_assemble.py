@@ -49,6 +49,32 @@ def test_equal_seeds_build_equal_networks(tmp_path: Path) -> None:
     assert not torch.equal(another["student.head.cls_x.weight"], one["student.head.cls_x.weight"])
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "message"),
+    [
+        ("fpd", SimCC(), "codec: SimCC is of simcc_x, simcc_y; hourglass-2x16 answers heatmaps"),
+        ("distilpose-s", Heatmap(), "codec: Heatmap is of heatmaps; distilpose-xs answers keypoints, scores"),
+        (
+            "dwpose-s1-l-s-256",
+            Regression(),
+            "codec: Regression is of keypoints, scores; rtmpose-t answers simcc_x, simcc_y",
+        ),
+        ("fpd", Heatmap(map_size=Size(16, 12)), "map_size: 16 x 12 cells, hourglass-2x16 answers maps of 16 x 16"),
+        ("tokenpose-s", Heatmap(map_size=Size(8, 8)), "map_size: 8 x 8 cells, tokenpose-xs answers maps of 24 x 24"),
+    ],
+)
+def test_a_codec_must_be_the_network_s(name: str, codec: Codec, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        build_method(replace(debug_of(RECIPES[name]()), codec=codec), tmp_path)
+    assert str(caught.value) == message
+
+
+def test_options_must_be_the_method_s(tmp_path: Path) -> None:
+    recipe = debug_of(RECIPES["fpd"]())
+    with pytest.raises(UnknownChoice, match="options of fpd: unknown value 'beta'; valid: alpha, mask_teacher"):
+        build_method(replace(recipe, method=MethodRecipe(name="fpd", options=(("beta", 1.0),))), tmp_path)
+
+
 def test_weights_are_loaded_all_or_the_backbone(tmp_path: Path) -> None:
     torch.manual_seed(3)
     trained = MODELS["rtmpose-t"](input_size=SMALL)

@@ -52,6 +52,39 @@ def test_some_people_of_a_file_can_be_asked_for(tmp_path: Path) -> None:
         load_lsp(tmp_path, replace(LSP, options=(("first", 2), ("last", 9))))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"first": "2"}, "options of lsp: first should be a whole number, at least 0, is '2'"),
+        ({"first": 1.7}, "options of lsp: first should be a whole number, at least 0, is 1.7"),
+        ({"last": -1}, "options of lsp: last should be a whole number, at least 0, is -1"),
+    ],
+)
+def test_people_are_asked_for_by_whole_numbers(
+    tmp_path: Path, options: dict[str, str | int | float], message: str
+) -> None:
+    write_lsp(tmp_path, lsp_joints(2))
+    with pytest.raises(InvalidInput) as caught:
+        load_lsp(tmp_path, replace(LSP, options=tuple(options.items())))
+    assert str(caught.value) == message
+
+
+def test_a_file_without_people_is_refused(tmp_path: Path) -> None:
+    savemat(tmp_path / LSP.annotations, {"joints": np.zeros((3, 14, 0))})
+    with pytest.raises(InvalidInput, match=r"annotations: .*joints\.mat has no people"):
+        load_lsp(tmp_path, LSP)
+
+
+def test_joints_at_one_place_give_no_box(tmp_path: Path) -> None:
+    joints = lsp_joints(2, flag=0.0)
+    joints[0, 3, 2] = 1
+    joints[1, 3:5, 2] = 1
+    write_lsp(tmp_path, joints, extended=True)
+    dataset, (bad,) = load_lsp(tmp_path, LSP)
+    assert dataset.id_N.tolist() == [2]
+    assert bad.reason == "joints at one place give no box"
+
+
 def test_mistakes_are_named_with_file_person_and_reason(tmp_path: Path) -> None:
     joints = lsp_joints(4)
     joints[0, 13, :2] = 250, 10

@@ -71,8 +71,12 @@ def test_joints_that_are_not_listed_have_no_weight_and_hidden_ones_do(tmp_path: 
         ({"objpos": None}, "objpos.x is absent"),
         ({"scale": np.nan}, "scale is nan"),
         ({"scale": 0.0}, "scale is 0"),
+        ({"scale": 1 + 1j}, "scale is (1+1j)"),
+        ({"scale": 1e4}, "scale is 10000"),
+        ({"scale": 1e200}, "scale is 1e+200"),
         ({"annopoints": {"point": np.zeros((0, 0))}}, "no joint is listed"),
         ({"annopoints": {"point": structure([joint(16)])}}, "joint 16 does not exist, ids are 0 to 15"),
+        ({"annopoints": {"point": structure([joint(3), joint(3)])}}, "joint 3 is listed twice"),
         (
             {"annopoints": {"point": structure([{"x": 999.0, "y": 5.0, "id": 0}])}},
             "no joint is inside the picture of 200 x 160 pixels",
@@ -270,11 +274,34 @@ def test_a_listed_person_who_cannot_be_used_is_named(tmp_path: Path, record: dic
     assert bad.reason.startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ([1, 2], "the record should be an object, is [1, 2]"),
+        ("1.jpg", "the record should be an object, is '1.jpg'"),
+        (None, "the record should be an object, is None"),
+        (listed(image=["1.jpg"]), "image should be a name, is ['1.jpg']"),
+        (listed(image=""), "image should be a name, is ''"),
+        ({"center": [1.0, 2.0]}, "image should be a name, is None"),
+    ],
+)
+def test_a_record_without_a_picture_is_named(tmp_path: Path, record: Any, reason: str) -> None:
+    write_listed(tmp_path, [record, listed()])
+    dataset, (bad,) = load_mpii_json(tmp_path, MPII_JSON)
+    assert dataset.id_N.tolist() == [1]
+    assert str(bad) == f"{tmp_path / MPII_JSON.annotations}, annotation 0: {reason}"
+
+
 def test_a_head_without_extent_is_named_and_lived_with(tmp_path: Path) -> None:
-    write_listed(tmp_path, [listed(), listed()], np.stack([np.eye(2), np.zeros((2, 2))], axis=-1))
+    boxes = [np.eye(2), np.zeros((2, 2)), np.full((2, 2), np.nan)]
+    write_listed(tmp_path, [listed()] * 3, np.stack(boxes, axis=-1))
     dataset, bad = load_mpii_json(tmp_path, HEADS)
-    assert np.isnan(dataset.head_N).tolist() == [False, True]
-    assert [(one.annotation_id, one.reason) for one in bad] == [(1, "head box missing; PCKh leaves this person out")]
+    assert np.isnan(dataset.head_N).tolist() == [False, True, True]
+    reason = "head box has a diagonal of {} pixels; PCKh leaves this person out"
+    assert [(one.annotation_id, one.reason) for one in bad] == [(1, reason.format("0")), (2, reason.format("nan"))]
+    dataset, (one,) = load(tmp_path, rect(x2=60.0, y2=20.0))
+    assert np.isnan(dataset.head_N).tolist() == [True]
+    assert one.reason == reason.format("0")
 
 
 def test_heads_of_other_people_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """PCKh and PCK of the torso: the three programs' numbers, values by hand, and curves."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -204,7 +205,16 @@ def test_thresholds_are_hundredths() -> None:
 
 
 def test_curves_are_drawn(tmp_path: Path) -> None:
-    plot_curves({"one": Curve((0.0, 0.5), (0.0, 1.0)), "other": Curve((0.0, 0.5), (0.5, 0.5))}, tmp_path / "c.png")
+    """A vector picture has its text as comments, and a line as `M x y` and `L x y`, counted from the top."""
+    plot_curves({"one": Curve((0.0, 0.5), (0.0, 1.0)), "other": Curve((0.0, 0.5), (0.5, 0.75))}, tmp_path / "c.svg")
+    picture = (tmp_path / "c.svg").read_text()
+    assert re.findall("<!-- (.*, area .*) -->", picture) == ["one, area 50.0", "other, area 62.5"]
+    line = r'd="M \S+ (\S+) \nL \S+ (\S+) \n" clip-path[^>]* stroke: {}'
+    grid, *curves = (re.findall(line.format(colour), picture) for colour in ("#b0b0b0", "#1f77b4", "#ff7f0e"))
+    bottom, top = map(float, grid[0])  # an upright line, from 0 to 100 percent
+    heights = [(bottom - float(y)) / (bottom - top) for ((start, end),) in curves for y in (start, end)]
+    assert heights == pytest.approx([0.0, 1.0, 0.5, 0.75])
+    plot_curves({"one": Curve((0.0, 0.5), (0.0, 1.0))}, tmp_path / "c.png")
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -5,6 +5,7 @@ training), with their READMEs. The two files differ in their axes and in what th
 1 is a joint that is occluded, and all joints have coordinates; in the extension 1 is a joint that is labelled.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +44,7 @@ def load_lsp(folder: Path, source: Source) -> Loaded:
     options = options_of(source, OPTIONS)
     path, images = folder / source.annotations, folder / source.images
     joint_NJ3, digits = read_joints(path)
-    first, last = int(options["first"]), int(options["last"]) or len(joint_NJ3)
+    first, last = whole_option(options, "first"), whole_option(options, "last") or len(joint_NJ3)
     if not 1 <= first <= last <= len(joint_NJ3):
         message = f"{path} has people 1 to {len(joint_NJ3)}, not {first} to {last}"
         raise InvalidInput(message, field="options of lsp")
@@ -63,13 +64,27 @@ def load_lsp(folder: Path, source: Source) -> Loaded:
     return Loaded(dataset_of(source.annotations, people, SCHEME), tuple(bad))
 
 
+def whole_option(options: Mapping[str, str | int | float], name: str) -> int:
+    """An option that counts people.
+
+    Raises:
+        InvalidInput: it is no whole number, or below 0.
+    """
+    value = options[name]
+    if not isinstance(value, int) or value < 0:
+        raise InvalidInput(f"{name} should be a whole number, at least 0, is {value!r}", field="options of lsp")
+    return value
+
+
 def read_joints(path: Path) -> tuple[Float64[np.ndarray, "people 14 3"], int]:
     """X, y and 1 for a joint that can be used, 0 otherwise, as written; and how many digits a picture's name has.
 
     Raises:
-        InvalidInput: it is neither of the two files.
+        InvalidInput: it is neither of the two files, or has no people.
     """
     joints = read_array(path, "joints")
+    if joints.ndim == 3 and not joints.size:
+        raise InvalidInput(f"{path} has no people: joints have shape {joints.shape}", field="annotations")
     if joints.ndim == 3 and joints.shape[:2] == (3, JOINTS):
         coordinate_NJ3 = joints.transpose(2, 1, 0).copy()
         coordinate_NJ3[..., 2] = 1  # where a joint is occluded somebody still said where it is
@@ -96,10 +111,12 @@ def box_around(joints: WeightedKeypoints, size: Size) -> PersonBox:
     """The extent of the usable joints with a margin, cut to the picture.
 
     Raises:
-        BadAnnotation: nothing of it is inside.
+        BadAnnotation: nothing of it is inside, or there are no two places.
     """
     points = joints[joints[:, 2] > 0, :2].astype(float)
     low, high = points.min(axis=0), points.max(axis=0)
+    if (low == high).all():
+        raise BadAnnotation("joints at one place give no box")
     margin = MARGIN * (high - low).max()
     (left, top), (right, bottom) = (low - margin).tolist(), (high + margin).tolist()
     return clipped(PersonBox(left, top, right, bottom), size)

@@ -20,7 +20,7 @@ from pose_core.schemes import SCHEMES
 from pose_core.types import PersonBox
 from training.data.matlab import as_list, joints_inside, picture_at, read_structure, shown
 from training.data.records import BadRecord, Loaded, Person, Picture, WeightedKeypoints, dataset_of, options_of
-from training.documents import BadAnnotation
+from training.documents import LARGEST, BadAnnotation
 from training.recipe import Source
 
 SCHEME: Final = "mpii"
@@ -149,7 +149,7 @@ def read_points(points: Any) -> WeightedKeypoints:  # noqa: ANN401 - whatever is
     """The 16 joints, 0-based. Those that are listed count, hidden or not.
 
     Raises:
-        BadAnnotation: none is listed, or one that does not exist.
+        BadAnnotation: none is listed, one that does not exist, or one twice.
     """
     listed, joints = as_list(points), np.zeros((len(SCHEMES[SCHEME]), 3), np.float32)
     if not listed:
@@ -158,12 +158,14 @@ def read_points(points: Any) -> WeightedKeypoints:  # noqa: ANN401 - whatever is
         joint = read_number(point, "id")
         if joint not in range(len(joints)):
             raise BadAnnotation(f"joint {joint:g} does not exist, ids are 0 to {len(joints) - 1}")
+        if joints[int(joint), 2]:
+            raise BadAnnotation(f"joint {joint:g} is listed twice")
         joints[int(joint)] = read_number(point, "x") - 1, read_number(point, "y") - 1, 1
     return joints
 
 
 def read_number(record: Any, *keys: str) -> float:  # noqa: ANN401 - whatever is in the file
-    """A finite number below some keys.
+    """A number below some keys, smaller than any picture could need.
 
     Raises:
         BadAnnotation: there is none.
@@ -171,34 +173,38 @@ def read_number(record: Any, *keys: str) -> float:  # noqa: ANN401 - whatever is
     value: Any = record
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
-    if not isinstance(value, int | float | np.number) or not math.isfinite(value):
+    if not isinstance(value, int | float | np.integer | np.floating) or not abs(float(value)) < LARGEST:  # NaN neither
         raise BadAnnotation(f"{'.'.join(keys)} is {shown(value)}")
     return float(value)
 
 
 def read_head(rect: Mapping[str, Any], reasons: list[str]) -> float:
-    """What errors are divided by, NaN without a head box, which is added to the reasons."""
+    """What errors are divided by, see `head_length`; NaN without a head box, which is added to the reasons."""
     try:
         left, top, right, bottom = (read_number(rect, key) for key in ("x1", "y1", "x2", "y2"))
     except BadAnnotation as error:
         reasons.append(f"head box missing ({error}); PCKh leaves this person out")
         return math.nan
-    return head_length([[left, top], [right, bottom]])
+    return head_length([[left, top], [right, bottom]], reasons)
 
 
-def head_length(corners: Sequence[Sequence[float]]) -> float:
-    """0.6 of the diagonal of a head's box, in pixels."""
+def head_length(corners: Sequence[Sequence[float]], reasons: list[str]) -> float:
+    """0.6 of the diagonal of a head's box, in pixels; NaN for one without extent, which is added to the reasons."""
     (left, top), (right, bottom) = corners
-    return HEAD_SHARE * math.hypot(right - left, bottom - top)
+    diagonal = math.hypot(right - left, bottom - top)
+    if not 0 < diagonal < LARGEST:  # NaN neither
+        reasons.append(f"head box has a diagonal of {diagonal:g} pixels; PCKh leaves this person out")
+        return math.nan
+    return HEAD_SHARE * diagonal
 
 
 def box_around(center: Sequence[float], scale: float) -> PersonBox:
     """The square around a person, not cut to the picture: with the margin of serving it is the published crop.
 
     Raises:
-        BadAnnotation: the scale is not above 0.
+        BadAnnotation: the scale is not above 0, or larger than any picture.
     """
-    if scale <= 0:
+    if not 0 < scale < LARGEST / SCALE_PX:
         raise BadAnnotation(f"scale is {scale:g}")
     x, y = center[0], center[1] + LOWERED_PX * scale
     half = SCALE_PX * scale / 2

@@ -24,6 +24,9 @@ from training.recipe import Source
 
 OPTIONS: Final[dict[str, str | int | float]] = {"head_boxes": "", "keep_outside": 0}
 
+Corners = Sequence[Sequence[float]]
+"""Left and top, right and bottom of a box, in pixels."""
+
 
 def load_mpii_json(folder: Path, source: Source) -> Loaded:
     """The people of one list.
@@ -46,9 +49,9 @@ def load_mpii_json(folder: Path, source: Source) -> Loaded:
     bad: list[BadRecord] = []
     pictures: dict[Path, Picture] = {}
     for number, record in enumerate(records):
-        file = images / str(record.get("image")) if isinstance(record, Mapping) else path
-        reasons: list[str] = []
+        file, reasons = path, list[str]()
         try:
+            file = images / picture_name(record)
             if file not in pictures:
                 pictures[file] = picture_at(file, len(pictures))
             person = read_person(record, pictures[file], number, heads, reasons)
@@ -60,8 +63,22 @@ def load_mpii_json(folder: Path, source: Source) -> Loaded:
     return Loaded(dataset_of(source.annotations, people, SCHEME), tuple(bad))
 
 
+def picture_name(record: Any) -> str:  # noqa: ANN401 - whatever is in the file
+    """The name of a record's picture.
+
+    Raises:
+        BadAnnotation: there is none, or it is no record.
+    """
+    if not isinstance(record, Mapping):
+        raise BadAnnotation(f"the record should be an object, is {repr(record)[:80]}")
+    name = record.get("image")
+    if not isinstance(name, str) or not name:
+        raise BadAnnotation(f"image should be a name, is {repr(name)[:80]}")
+    return name
+
+
 def read_person(
-    record: Mapping[str, Any], picture: Picture, number: int, heads: Sequence[float] | None, reasons: list[str]
+    record: Mapping[str, Any], picture: Picture, number: int, heads: Sequence[Corners] | None, reasons: list[str]
 ) -> Person:
     """One person; what is wrong but can be lived with is added to the reasons.
 
@@ -71,10 +88,8 @@ def read_person(
     center = numbers(record, "center", 2) - 1
     box = box_around(center.tolist(), read_number(record, "scale"))
     joints = read_joints(record)
-    head_px = math.nan if heads is None else heads[number]
-    if heads is not None and not head_px > 0:
-        reasons.append("head box missing; PCKh leaves this person out")
-    return Person(picture, number, box, joints, SCHEME, head_px if head_px > 0 else math.nan)
+    head_px = math.nan if heads is None else head_length(heads[number], reasons)
+    return Person(picture, number, box, joints, SCHEME, head_px)
 
 
 def read_joints(record: Mapping[str, Any]) -> WeightedKeypoints:
@@ -91,8 +106,8 @@ def read_joints(record: Mapping[str, Any]) -> WeightedKeypoints:
     return np.concatenate([np.stack(places) - 1, visible[:, None] > 0], axis=1).astype(np.float32)
 
 
-def read_heads(path: Path, people: int) -> list[float]:
-    """What the errors of each person are divided by, in pixels; NaN without a head box.
+def read_heads(path: Path, people: int) -> list[Corners]:
+    """The head box of each person.
 
     Raises:
         InvalidInput: the file is not of as many people, or no such file.
@@ -101,4 +116,5 @@ def read_heads(path: Path, people: int) -> list[float]:
     if boxes.shape != (2, 2, people):
         message = f"{path}: headboxes_src has shape {boxes.shape}, expected (2, 2, {people}) for as many people"
         raise InvalidInput(message, field="head_boxes")
-    return [head_length(corners) for corners in boxes.transpose(2, 0, 1).tolist()]
+    corners: list[Corners] = boxes.transpose(2, 0, 1).tolist()
+    return corners

@@ -50,7 +50,7 @@ class Person:
     Attributes:
         picture: where the person is seen.
         annotation_id: the number to name this person by.
-        box: cut to the picture, except for boxes of a detector.
+        box: cut to the picture, except for boxes of a detector and the squares of MPII.
         keypoints: x, y in pixels of the picture and how much each point teaches.
         scheme: which points these are, a key of `pose_core.schemes.SCHEMES`.
         head_px: 0.6 of the diagonal of the head's box, which PCKh divides errors by; NaN where nobody knows.

@@ -61,7 +61,8 @@ class Pckh:
     Attributes:
         columns: column -> rate at 0.5, `mean` last; None without a labelled joint.
         tenth: mean at the threshold that the convention calls 0.1.
-        curve: pooled shares at 0, 0.01, ... 0.5.
+        curve: the official one whatever the convention: pooled shares at 0, 0.01, ... 0.5, a joint at exactly the
+            threshold is close enough.
         joints: column -> how many labelled joints were compared.
         people: how many persons they belong to.
         left_out: labelled people without a prediction or without a head box.

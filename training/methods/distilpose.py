@@ -18,8 +18,7 @@ from training.losses_distilpose import (
     simulated_heatmap_loss,
     token_loss,
 )
-from training.methods.regression import require_student
-from training.models.distilpose import DistilPose, Points
+from training.models.distilpose import DistilPose, Points, require_distilpose
 from training.models.token_encoder import Tokens
 from training.models.tokenpose import TokenPose
 
@@ -51,7 +50,7 @@ class Distilpose(Method):
         masking: Masking = "reference",
     ) -> None:
         super().__init__()
-        self.student = require_student(student)
+        self.student = require_distilpose(student)
         self.teacher = require_teacher(teacher, student).requires_grad_(requires_grad=False)
         if keypoint_token_weight or visual_token_weight:
             require_same_tokens(self.student, self.teacher)

@@ -10,7 +10,7 @@ from torch import nn
 from pose_core.errors import InvalidInput
 from training.contracts import Method, PoseBatch, Progress, StepResult
 from training.losses_heatmap import heatmap_accuracy, stacked_loss
-from training.methods.supervised_heatmaps import require_hourglass
+from training.models.hourglass import require_hourglass
 
 
 class Fpd(Method):

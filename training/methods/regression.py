@@ -9,7 +9,7 @@ from torch import nn
 from pose_core.errors import InvalidInput
 from training.contracts import Method, PoseBatch, Progress, StepResult
 from training.losses_distilpose import coordinate_loss, point_accuracy
-from training.models.distilpose import DistilPose
+from training.models.distilpose import DistilPose, require_distilpose
 
 
 class Regression(Method):
@@ -23,7 +23,7 @@ class Regression(Method):
         super().__init__()
         if teacher is not None:
             raise InvalidInput("learning from labels alone has no teacher", field="teacher")
-        self.student = require_student(student)
+        self.student = require_distilpose(student)
         self.student.head.fix_score(1.0)
 
     def forward(self, batch: PoseBatch, progress: Progress) -> StepResult:
@@ -38,14 +38,3 @@ class Regression(Method):
     def deployable(self) -> nn.Module:
         """The student."""
         return self.student
-
-
-def require_student(student: nn.Module) -> DistilPose:
-    """The student, if it is one.
-
-    Raises:
-        InvalidInput: a network that answers no points.
-    """
-    if not isinstance(student, DistilPose):
-        raise InvalidInput("this method trains a DistilPose", field="student")
-    return student

@@ -40,14 +40,3 @@ class SupervisedHeatmaps(Method):
     def deployable(self) -> nn.Module:
         """The student."""
         return self.student
-
-
-def require_hourglass(network: nn.Module | None, role: str) -> StackedHourglass:
-    """A stacked hourglass, if it is one.
-
-    Raises:
-        InvalidInput: there is none, or a network of another kind.
-    """
-    if not isinstance(network, StackedHourglass):
-        raise InvalidInput("a stacked hourglass is needed", field=role)
-    return network

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pose_core.errors import InvalidInput
 from pose_core.types import Size
 from training.models.hrnet import HrNet
 from training.models.layers import exact, without_autocast
@@ -102,3 +103,14 @@ SCALES = {
 def build_distilpose(size: str, *, input_size: Size = SIZE_256x192, keypoints: int = 17) -> DistilPose:
     """A fresh DistilPose: xs and s on stemnet, l on three stages of HRNet-W48."""
     return DistilPose(scale_of(SCALES, size, keypoints), input_size)
+
+
+def require_distilpose(student: nn.Module) -> DistilPose:
+    """The student, if it is one.
+
+    Raises:
+        InvalidInput: a network that answers no points.
+    """
+    if not isinstance(student, DistilPose):
+        raise InvalidInput("this method trains a DistilPose", field="student")
+    return student

@@ -91,6 +91,7 @@ class StackedHourglass(nn.Module):
     Attributes:
         input_size: of the crops, a multiple of 64 pixels on both axes.
         keypoints: how many points.
+        map_size: width and height of the maps.
     """
 
     onnx_input: ClassVar[str] = "input"
@@ -104,6 +105,7 @@ class StackedHourglass(nn.Module):
         if stem not in get_args(Stem):
             raise UnknownChoice("stem", stem, get_args(Stem))
         self.input_size, self.keypoints = input_size, keypoints
+        self.map_size = Size(input_size.width // STRIDE, input_size.height // STRIDE)
         first, second, third = (channels // 4, channels // 2, channels) if stem == "scaled" else (64, 128, 128)
         self.conv1 = nn.Conv2d(3, first, kernel_size=7, stride=2, padding=3)
         self.bn1 = nn.BatchNorm2d(first)
@@ -148,3 +150,14 @@ def build_hourglass(
 ) -> StackedHourglass:
     """A fresh stacked hourglass; the published teacher is 8 x 256, the student 4 x 128."""
     return StackedHourglass(stacks, channels, stem, input_size, keypoints)
+
+
+def require_hourglass(network: nn.Module | None, role: str) -> StackedHourglass:
+    """A stacked hourglass, if it is one.
+
+    Raises:
+        InvalidInput: there is none, or a network of another kind.
+    """
+    if not isinstance(network, StackedHourglass):
+        raise InvalidInput("a stacked hourglass is needed", field=role)
+    return network

@@ -63,6 +63,7 @@ class TokenPose(nn.Module):
 
     Attributes:
         input_size: the only size of crop this head can read.
+        map_size: width and height of the maps.
     """
 
     onnx_input: ClassVar[str] = "input"
@@ -72,7 +73,9 @@ class TokenPose(nn.Module):
         super().__init__()
         self.input_size = input_size
         self.backbone = HrNet(scale.stages, scale.width, scale.stem)
-        self.head = HeatmapHead(self.backbone.channels, cells_of(input_size), scale.encoding)
+        rows, columns = cells_of(input_size)
+        self.map_size = Size(columns, rows)
+        self.head = HeatmapHead(self.backbone.channels, (rows, columns), scale.encoding)
 
     def forward(self, image_B3HW: Tensor) -> tuple[Tensor]:
         """RGB crop, normalised with the numbers of ImageNet -> (maps (B, K, H / 4, W / 4),)."""
