@@ -173,7 +173,7 @@ def test_points_are_exact_under_autocast() -> None:
     crops = torch.randn(2, 3, tiny.TOKEN_SIZE.height, tiny.TOKEN_SIZE.width)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         before, _ = network.forward_with_tokens(crops)
-        bias += 1e-3
+        bias.add_(1e-3)
         after, _ = network.forward_with_tokens(crops)
     assert {numbers.dtype for numbers in after} == {torch.float32}
     assert (before.mu_BK2 > 0.5).all()
