@@ -1,10 +1,9 @@
 """Who can talk to the server: one file per wire dialect."""
 
-from fastapi import APIRouter
-
 from app.protocols import health, native
+from app.protocols.protocol import Protocol
 
-PROTOCOLS: dict[str, APIRouter] = {
-    "health": health.router,
-    "native": native.router,
+PROTOCOLS: dict[str, Protocol] = {
+    "health": health.PROTOCOL,
+    "native": native.PROTOCOL,
 }
