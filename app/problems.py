@@ -103,6 +103,14 @@ def write_document(request: Request, problem: Problem) -> Response:
     return json_response(body, problem.status, MEDIA_TYPE)
 
 
+def fastapi_detail(problem: Problem) -> str | list[Finding]:
+    """What a program that leaves its errors to FastAPI answers as `detail`: the reason, or a list of findings."""
+    return problem.reason or [
+        {"loc": ["body", finding["field"]], "msg": finding["message"], "type": "value_error"}
+        for finding in problem.findings
+    ]
+
+
 def json_response(body: Mapping[str, Any], status: int, media_type: str = "application/json") -> Response:
     """JSON of whatever the caller sent that the body repeats: half a surrogate pair, or an integer of any size."""
     try:
@@ -129,7 +137,10 @@ def _describe(error: Mapping[str, Any]) -> Finding:
     choices = context.get("choices", [])
     if error["type"] == "literal_error":
         message, choices = "unknown value", re.findall(r"'([^']*)'", context["expected"])
-    finding: dict[str, Any] = {"field": context.get("field") or _dotted(location), "message": message}
+    finding: dict[str, Any] = {
+        "field": context.get("field") or (_dotted(location) if location else "body"),
+        "message": message,
+    }
     if isinstance(error.get("input"), str | int | float | bool | None) and error["type"] != "conflict":
         finding["value"] = _shorten(error["input"])
     if choices:
@@ -170,6 +181,8 @@ def of_pose_error(request: Request, error: Exception) -> Problem:
     status, title = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
     if isinstance(error, InvalidInput):
         finding: dict[str, Any] = {"field": error.field, "message": error.reason}
+        if error.value is not None:
+            finding["value"] = _shorten(error.value)
         if error.choices:
             finding["choices"] = error.choices
         return Problem(status, title, str(error), error.reason, [finding])
