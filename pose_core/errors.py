@@ -32,9 +32,7 @@ class InvalidInput(PoseError, ValueError):
         choices: the valid values, empty where there is no list of them.
     """
 
-    def __init__(
-        self, message: str, *, field: str = "", value: str | float | None = None, choices: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, message: str, *, field: str = "", value: str | None = None, choices: Iterable[str] = ()) -> None:
         self.field = field
         self.reason = message
         self.value = value
