@@ -186,8 +186,9 @@ def test_512_unless_asked(client: TestClient, picture: str) -> None:
 )
 def test_pixel_perfect(client: TestClient, picture: str, mode: str | int | None, size: tuple[int, int]) -> None:
     asked: dict[str, Any] = {"pixel_perfect": True, "target_W": 512, "target_H": 768, "controlnet_processor_res": 64}
-    given = {} if mode is None else {"resize_mode": mode}
-    assert sizes(detect(client, picture, module="openpose", **asked, **given)) == [size]
+    if mode is not None:
+        asked["resize_mode"] = mode
+    assert sizes(detect(client, picture, module="openpose", **asked)) == [size]
 
 
 @pytest.mark.parametrize("module", ["none", "None"])
@@ -203,7 +204,11 @@ def test_a_turned_photo_is_turned_upright(client: TestClient, photo: Image) -> N
 
 
 def test_what_the_other_programs_ignore_is_ignored(client: TestClient, picture: str) -> None:
-    ignored = {"controlnet_threshold_a": 64, "controlnet_threshold_b": 0.5, "controlnet_masks": [picture]}
+    ignored: dict[str, Any] = {
+        "controlnet_threshold_a": 64,
+        "controlnet_threshold_b": 0.5,
+        "controlnet_masks": [picture],
+    }
     assert detect(client, picture, low_vram=True, colour="red", **ignored) == detect(client, picture)
 
 

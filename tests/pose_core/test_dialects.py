@@ -266,6 +266,38 @@ def test_conversion_keeps_what_both_dialects_hold(source: str, target: str) -> N
             np.testing.assert_allclose(after[shown, 2], before[shown, 2] if real else 1, rtol=1e-6)
 
 
+def held_by(name: str, scene: OpenPoseScene) -> OpenPoseScene:
+    """What a dialect has room for: some parts, and of a hidden point or of a score only ours everything."""
+
+    def held(part: str, points: np.ndarray | None) -> Any:
+        shown = visible(points, THRESHOLD)
+        if points is None or name == "skelmap":
+            return points
+        if part not in HOLDS[name] or shown is None:
+            return None
+        scores = points[:, 2] if name in KEEPS_SCORES else np.ones(len(points))
+        return np.where(shown[:, None], np.column_stack([points[:, :2], scores]), 0.0)
+
+    people = [
+        OpenPosePerson(**{part: held(part, getattr(person, part)) for part in HOLDS["skelmap"]})
+        for person in scene.people
+    ]
+    return OpenPoseScene(scene.size, tuple(people))
+
+
+@pytest.mark.parametrize(("source", "via"), list(itertools.product(DIALECTS, DIALECTS)))
+def test_through_another_dialect_and_back_nothing_is_lost_that_it_holds(source: str, via: str) -> None:
+    scene = through(source, random_scene())
+    again = through(source, through(via, scene))
+    expected = through(source, held_by(via, scene))
+    for person, before in zip(again.people, expected.people, strict=True):
+        for part in HOLDS["skelmap"]:
+            points, original = getattr(person, part), getattr(before, part)
+            assert (points is None) == (original is None)
+            if points is not None:
+                np.testing.assert_allclose(points, original, rtol=1e-6)
+
+
 # ---- reading
 
 
