@@ -111,7 +111,7 @@ class PoseService:
         scene = read_scene(document, dialect=parameters.source_dialect, size=parameters.canvas, frame=parameters.frame)
         canvas = self._canvas(parameters, scene.size)
         shown: list[OpenPosePerson] = [keep_parts(person, parameters.parts) for person in scene.people]
-        return place_people(shown, place(scene.size, canvas, parameters.fit), canvas)
+        return place_people(shown, place(scene.size, canvas, parameters.fit), canvas, scene.animals)
 
     def _canvas(self, parameters: CanvasParameters, photo: Size) -> Size:
         canvas = parameters.canvas_size(photo)

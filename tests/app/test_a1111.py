@@ -257,6 +257,18 @@ def test_what_the_editor_leaves_out_is_absent(client: TestClient, ask: Ask) -> N
     np.testing.assert_array_equal(read_png(b64decode(image)), read_png(ask(format="png", parts="body").content))
 
 
+def test_animals_are_drawn(client: TestClient) -> None:
+    """As A1111's own test posts them; one line goes from the neck to the root of the tail."""
+    points = [[0.0, 0.0, 0.0]] * 3 + [[10.0, 30.0, 1.0], [50.0, 30.0, 1.0]] + [[0.0, 0.0, 0.0]] * 12
+    animals = [[number for point in points for number in point]]
+    body = [{"version": "ap10k", "animals": animals, "canvas_width": 64, "canvas_height": 48}]
+    (image,) = client.post("/controlnet/render_openpose_json", json=body).json()["images"]
+    pixels = read_png(b64decode(image))
+    assert {tuple(colour) for colour in pixels.reshape(-1, 3).tolist()} == {(0, 0, 0), (255, 0, 255)}
+    assert pixels[28:33, 30].any(axis=1).all()
+    assert not pixels[:25].any()
+
+
 # Mistakes
 
 
