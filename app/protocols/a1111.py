@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Self
 
 import orjson
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.dependencies import EngineDep, ServiceDep, SettingsDep
@@ -66,6 +66,9 @@ def _read_resize_mode(value: object) -> Fit:
     return RESIZE_MODES[value]
 
 
+ResizeMode = Annotated[Fit, BeforeValidator(_read_resize_mode), WithJsonSchema({"enum": list(RESIZE_MODES)})]
+
+
 class DetectRequest(BaseModel):
     """Body of /controlnet/detect; unknown keys are ignored, as both programs do.
 
@@ -85,7 +88,7 @@ class DetectRequest(BaseModel):
     controlnet_masks: list[str] = Field([], description="ignored likewise")
     low_vram: bool = Field(False, description="ignored")  # noqa: FBT003 - the default
     pixel_perfect: bool = Field(False, description="take the resolution from the three below")  # noqa: FBT003
-    resize_mode: Annotated[Fit, BeforeValidator(_read_resize_mode)] = Field("cover", description="label or number")
+    resize_mode: ResizeMode = Field("cover", description="by label or number; default: Crop and Resize")
     target_width: Side | None = Field(None, alias="target_W", description="width of the picture to be made")
     target_height: Side | None = Field(None, alias="target_H", description="its height")
 
