@@ -10,7 +10,7 @@ from pose_core.openpose import OpenPoseScene
 from pose_core.renderers import render_map, render_overlay, render_svg
 from pose_core.styles import STYLES, Shape
 from pose_core.timing import Timer
-from pose_core.types import Image, Pose, Size
+from pose_core.types import Image, Pose, Size, SkeletonMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,19 @@ class Answer:
 
     def map_png(self) -> bytes:
         """The map as a PNG: a palette one unless a legacy resize mixed colours."""
-        with self.timer("draw"):
-            drawn = render_map(self.shapes(), self.scene.size)
+        drawn = self._draw()
         with self.timer("encode"):
             return encode_png(self.finish(drawn.rgb) if self.finish else drawn)
+
+    def map_rgb_png(self) -> bytes:
+        """The map as a 24-bit PNG, for clients that take the numbers in a PNG for colours without looking."""
+        drawn = self._draw()
+        with self.timer("encode"):
+            return encode_png(self.finish(drawn.rgb) if self.finish else drawn.rgb)
+
+    def _draw(self) -> SkeletonMap:
+        with self.timer("draw"):
+            return render_map(self.shapes(), self.scene.size)
 
     def map_data_url(self) -> str:
         """The map as a data URL."""

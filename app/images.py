@@ -208,6 +208,8 @@ def decode_base64(text: str, limits: ImageLimits) -> bytes:
     head, comma, body = text.partition(",") if text[:5].lower() == "data:" else ("", "", text)
     if head and not (comma and head.rstrip().lower().endswith(";base64")):
         raise InvalidImage(f"a data URL that starts {head[:40]!r}; valid: data:image/png;base64,...", field="image")
+    if not head and text.lower().startswith(("http://", "https://")):
+        raise InvalidImage("not base64 but a URL, which is not loaded; valid: base64 or a data URL", field="image")
     if not body.isascii():
         raise InvalidImage("characters outside base64; valid: A-Z a-z 0-9 + / and = at the end", field="image")
     packed = body.encode("ascii").translate(None, b" \t\r\n\v\f")

@@ -43,9 +43,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.models = ModelStore(settings)
-    app.add_middleware(BodyLimit, max_bytes=int(settings.max_bytes * _BASE64_GROWTH) + _FIELDS_BYTES)
+    shapes = {path: protocol.write_problem for protocol in PROTOCOLS.values() for path in protocol.problem_paths}
+    app.add_middleware(BodyLimit, max_bytes=int(settings.max_bytes * _BASE64_GROWTH) + _FIELDS_BYTES, shapes=shapes)
     app.add_middleware(RequestId)
-    problems.install(app)
-    for router in PROTOCOLS.values():
-        app.include_router(router)
+    problems.install(app, shapes)
+    for protocol in PROTOCOLS.values():
+        app.include_router(protocol.router)
     return app

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.problems import problem_response
+from app.problems import Problem, Shapes, problem_response
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -44,9 +44,10 @@ class BodyTooLarge(Exception):
 class BodyLimit:
     """Answers 413 and closes the connection: before the body where its length is announced, else when it is passed."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, shapes: Shapes) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.shapes = shapes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -81,5 +82,5 @@ class BodyLimit:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         detail = f"the request body is larger than the {self.max_bytes} bytes allowed"
-        response = problem_response(Request(scope), 413, "Body too large", detail, {"Connection": "close"})
-        await response(scope, receive, send)
+        problem = Problem(413, "Body too large", detail, detail, headers={"Connection": "close"})
+        await problem_response(Request(scope), problem, self.shapes)(scope, receive, send)

@@ -3,7 +3,7 @@
 The server calls it from worker threads, the command line directly.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from app.answer import Answer
@@ -25,9 +25,9 @@ from pose_core.openpose import (
     place_people,
 )
 from pose_core.renderers import render_map, render_svg
-from pose_core.styles import STYLES
+from pose_core.styles import STYLES, Shape
 from pose_core.timing import Timer
-from pose_core.types import Image, Size
+from pose_core.types import Image, Size, SkeletonMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,19 @@ class PoseService:
         Raises:
             InvalidPoseData: the document cannot be read.
         """
-        scene = self._scene(document, parameters)
-        shapes = STYLES[parameters.style](scene, _threshold(parameters, DEFAULT_THRESHOLD))
         if parameters.format == "svg":
-            return render_svg(shapes, scene.size).encode()
-        return encode_png(render_map(shapes, scene.size))
+            scene = self._scene(document, parameters)
+            return render_svg(_shapes(scene, parameters), scene.size).encode()
+        return encode_png(self.draw(document, parameters))
+
+    def draw(self, document: object, parameters: RenderParameters) -> SkeletonMap:
+        """Draw a pose document.
+
+        Raises:
+            InvalidPoseData: the document cannot be read.
+        """
+        scene = self._scene(document, parameters)
+        return render_map(_shapes(scene, parameters), scene.size)
 
     def convert(self, document: object, parameters: ConvertParameters) -> Mapping[str, object] | list[object]:
         """Write a pose document in another dialect, in the pixels of the asked-for canvas.
@@ -103,7 +111,7 @@ class PoseService:
         scene = read_scene(document, dialect=parameters.source_dialect, size=parameters.canvas, frame=parameters.frame)
         canvas = self._canvas(parameters, scene.size)
         shown: list[OpenPosePerson] = [keep_parts(person, parameters.parts) for person in scene.people]
-        return place_people(shown, place(scene.size, canvas, parameters.fit), canvas)
+        return place_people(shown, place(scene.size, canvas, parameters.fit), canvas, scene.animals)
 
     def _canvas(self, parameters: CanvasParameters, photo: Size) -> Size:
         canvas = parameters.canvas_size(photo)
@@ -119,6 +127,10 @@ class PoseService:
         raise InvalidInput(
             f"the map would be {size} pixels; at most {limit}, ask for a smaller resolution", field=field
         )
+
+
+def _shapes(scene: OpenPoseScene, parameters: RenderParameters) -> Iterator[Shape]:
+    return STYLES[parameters.style](scene, _threshold(parameters, DEFAULT_THRESHOLD))
 
 
 def _threshold(parameters: CanvasParameters, default: float) -> float:

@@ -28,15 +28,24 @@ class InvalidInput(PoseError, ValueError):
     Attributes:
         field: the parameter's name as the user wrote it.
         reason: what is wrong with it, without the name.
+        value: what was given, None where the reason says it.
         choices: the valid values, empty where there is no list of them.
     """
 
-    def __init__(self, message: str, *, field: str = "", choices: Iterable[str] = ()) -> None:
+    def __init__(self, message: str, *, field: str = "", value: str | None = None, choices: Iterable[str] = ()) -> None:
         self.field = field
         self.reason = message
+        self.value = value
         self.choices = tuple(choices)
+        given = "" if value is None else f", got {value!r}"
         listed = f"; valid: {', '.join(self.choices)}" if self.choices else ""
-        super().__init__(f"{field}: {message}{listed}" if field else f"{message}{listed}")
+        super().__init__(f"{field}: {message}{given}{listed}" if field else f"{message}{given}{listed}")
+
+    def about(self, field: str) -> "InvalidInput":
+        """The same error about a parameter that its caller knows under another name."""
+        again = type(self).__new__(type(self))
+        InvalidInput.__init__(again, self.reason, field=field, value=self.value, choices=self.choices)
+        return again
 
 
 class UnknownChoice(InvalidInput):

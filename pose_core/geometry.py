@@ -150,6 +150,19 @@ def shorter_side_size(photo: Size, resolution: int) -> Size:
     return Size(max(1, round(photo.width * factor)), max(1, round(photo.height * factor)))
 
 
+def pixel_perfect_resolution(photo: Size, target: Size, fit: Fit) -> int:
+    """The `resolution` at which a map needs no further scaling to lie on a picture of size `target`.
+
+    The shorter side of the photo times the factor by which `fit` scales it: the smaller one of both axes for
+    `contain`, else the larger one, also for `stretch`; rounded half to even.
+    Source: Mikubill/sd-webui-controlnet@56cec5b `internal_controlnet/external_code.py`, where the three are called
+    Resize and Fill, Crop and Resize, and Just Resize.
+    """
+    factors = target.height / photo.height, target.width / photo.width
+    factor = min(factors) if fit == "contain" else max(factors)
+    return max(1, round(factor * min(photo.width, photo.height)))
+
+
 def place(photo: Size, canvas: Size, fit: Fit) -> Placement:
     """Place a photo on a canvas.
 

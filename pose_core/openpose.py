@@ -57,10 +57,17 @@ class OpenPosePerson:
 
 @dataclass(frozen=True, slots=True)
 class OpenPoseScene:
-    """The people of one picture and the size of the canvas their coordinates refer to."""
+    """The people of one picture and the size of the canvas their coordinates refer to.
+
+    Attributes:
+        size: of the canvas.
+        people: in drawing order.
+        animals: those that a document brought along, each row x px, y px, score of the 17 points of AP-10K.
+    """
 
     size: Size
     people: tuple[OpenPosePerson, ...]
+    animals: tuple[Float64[np.ndarray, "17 3"], ...] = ()
 
 
 def openpose_people(
@@ -127,8 +134,13 @@ def keep_parts(person: OpenPosePerson, parts: Collection[Part]) -> OpenPosePerso
     )
 
 
-def place_people(people: Sequence[OpenPosePerson], placement: Placement, canvas: Size) -> OpenPoseScene:
-    """The people of a photo on a canvas; their boxes stay in photo pixels."""
+def place_people(
+    people: Sequence[OpenPosePerson],
+    placement: Placement,
+    canvas: Size,
+    animals: Sequence[Float64[np.ndarray, "17 3"]] = (),
+) -> OpenPoseScene:
+    """The people and animals of a photo on a canvas; boxes stay in photo pixels."""
     return OpenPoseScene(
         canvas,
         tuple(
@@ -142,6 +154,7 @@ def place_people(people: Sequence[OpenPosePerson], placement: Placement, canvas:
             )
             for person in people
         ),
+        tuple(placement.apply(animal) for animal in animals),
     )
 
 

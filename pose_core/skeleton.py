@@ -109,5 +109,9 @@ BODY_25: Final = (0, 1, 2, 3, 4, 5, 6, 7, -1, 8, 9, 10, 11, 12, 13, 14, 15, 16, 
 OPENPOSE_HIPS: Final = (8, 11)
 """OpenPose-18 numbers of the hips, whose middle BODY_25 calls the mid-hip."""
 
+ANIMAL_COUNT: Final = 17
+"""Points of an AP-10K animal (Yu et al., NeurIPS 2021 datasets): left and right eye, nose, neck, root of the tail, then
+shoulder, elbow and paw of the left and the right front leg, then hip, knee and paw of both hind legs."""
+
 OPENPOSE_PUPILS: Final = (14, 15)
 """OpenPose-18 numbers of the eyes, which end the 70-point face as its pupils."""

@@ -1,10 +1,11 @@
 """Who can talk to the server: one file per wire dialect."""
 
-from fastapi import APIRouter
+from app.protocols import a1111, health, native, sdnext
+from app.protocols.protocol import Protocol
 
-from app.protocols import health, native
-
-PROTOCOLS: dict[str, APIRouter] = {
-    "health": health.router,
-    "native": native.router,
+PROTOCOLS: dict[str, Protocol] = {
+    "health": health.PROTOCOL,
+    "native": native.PROTOCOL,
+    "a1111": a1111.PROTOCOL,
+    "sdnext": sdnext.PROTOCOL,
 }

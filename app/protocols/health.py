@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.models import load_defaults
+from app.protocols.protocol import Protocol
 
 router = APIRouter(tags=["health"])
 
@@ -21,3 +22,6 @@ def readyz(request: Request) -> Response:
     if not state.readiness["ready"]:
         state.readiness = load_defaults(state.models, state.settings)
     return JSONResponse(state.readiness, 200 if state.readiness["ready"] else 503)
+
+
+PROTOCOL = Protocol(router)

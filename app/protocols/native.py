@@ -14,6 +14,7 @@ from app.dependencies import EngineDep, ModelsDep, ServiceDep, SettingsDep
 from app.formats import FORMATS
 from app.openapi import document_route, photo_route
 from app.parameters import ConvertParameters, PoseParameters, RenderParameters
+from app.protocols.protocol import Protocol
 from app.service import PoseService
 from pose_core.session import runtime_description
 from pose_core.timing import Timer
@@ -128,3 +129,6 @@ def answer_headers(answer: Answer) -> Mapping[str, str]:
         "X-Pose-Detector": quote(answer.detector),
         "Server-Timing": ", ".join(f"{stage};dur={seconds * 1e3:.2f}" for stage, seconds in stages),
     }
+
+
+PROTOCOL = Protocol(router)

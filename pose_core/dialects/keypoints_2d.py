@@ -12,10 +12,18 @@ import numpy as np
 from jaxtyping import Float64
 
 from pose_core.dialects.dialect import Object
-from pose_core.dialects.document import list_people, pick_frame, read_canvas, read_list, read_number
+from pose_core.dialects.document import (
+    MAX_PEOPLE,
+    list_people,
+    pick_frame,
+    read_canvas,
+    read_list,
+    read_number,
+    read_rows,
+)
 from pose_core.errors import InvalidPoseData
 from pose_core.openpose import OpenPosePerson, OpenPoseScene, visible
-from pose_core.skeleton import BODY_25, OPENPOSE_PUPILS
+from pose_core.skeleton import ANIMAL_COUNT, BODY_25, OPENPOSE_PUPILS
 from pose_core.types import Size
 
 Points = Float64[np.ndarray, "points 3"]
@@ -26,14 +34,19 @@ def read(document: object, *, size: Size | None = None, frame: int = 0) -> OpenP
     """One frame of a document with `*_keypoints_2d` lists.
 
     A part may be null, absent or empty; the body has 18 points (COCO) or 25 (BODY_25), the face 68 or 70; scores are
-    kept as they are. Animals are ignored.
+    kept as they are. An animal is one flat list of 51 numbers (A1111) or 17 lists of three (comfyui_controlnet_aux).
 
     ComfyUI's SDPose nodes label the hands the wrong way round; that is not undone, as the file does not tell.
     """
     picked = pick_frame(document, frame)
     canvas = read_canvas(picked, "canvas_width", "canvas_height", size)
     people = list_people(picked)
-    return OpenPoseScene(canvas, tuple(_read_person(person, canvas, f"people[{i}]") for i, person in enumerate(people)))
+    animals = [] if picked.get("animals") is None else read_list(picked["animals"], "animals", MAX_PEOPLE)
+    return OpenPoseScene(
+        canvas,
+        tuple(_read_person(person, canvas, f"people[{i}]") for i, person in enumerate(people)),
+        tuple(_read_animal(animal, f"animals[{i}]") for i, animal in enumerate(animals)),
+    )
 
 
 def _read_person(person: Object, canvas: Size, field: str) -> OpenPosePerson:
@@ -51,6 +64,18 @@ def _read_person(person: Object, canvas: Size, field: str) -> OpenPosePerson:
         left_hand=part("hand_left_keypoints_2d", 21),
         right_hand=part("hand_right_keypoints_2d", 21),
     )
+
+
+def _read_animal(value: object, field: str) -> Float64[np.ndarray, "17 3"]:
+    numbers = read_list(value, field, longest=3 * ANIMAL_COUNT)
+    if numbers and isinstance(numbers[0], list):
+        points = read_rows(numbers, [f"{field}[{i}]" for i in range(len(numbers))], ("x", "y", "score"))
+    else:
+        points = np.array([read_number(number, f"{field}[{i}]") for i, number in enumerate(numbers)])
+    if points.size != 3 * ANIMAL_COUNT:
+        choices = [f"{3 * ANIMAL_COUNT} ({ANIMAL_COUNT} points of x, y, score)"]
+        raise InvalidPoseData(f"has {points.size} numbers", field=field, choices=choices)
+    return points.reshape(ANIMAL_COUNT, 3)
 
 
 def _read_part(values: object, canvas: Size, field: str, counts: Sequence[int]) -> Points | None:

@@ -9,8 +9,6 @@ from jaxtyping import Int32, UInt8
 
 from pose_core.styles import Disc, Limb, Line, Shape
 
-LINE_WIDTH = 2
-
 
 def draw_shapes(
     canvas: UInt8[np.ndarray, "height width *channels"],
@@ -27,8 +25,8 @@ def draw_shapes(
             x, y, radius, colour = shape
             circle(canvas, (int(x), int(y)), radius, colours[colour], filled)
         elif isinstance(shape, Line):
-            x0, y0, x1, y1, colour = shape
-            line(canvas, (int(x0), int(y0)), (int(x1), int(y1)), colours[colour], LINE_WIDTH)
+            x0, y0, x1, y1, colour, width = shape
+            line(canvas, (int(x0), int(y0)), (int(x1), int(y1)), colours[colour], width)
         else:
             fill(canvas, limb_polygon(shape), colours[shape.colour])
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 
-from pose_core.renderers.raster import LINE_WIDTH
 from pose_core.styles import PALETTE, Disc, Limb, Shape
 from pose_core.types import Size
 
@@ -33,5 +32,6 @@ def element(shape: Shape) -> str:
             f'transform="rotate({angle:.2f} {x:.2f} {y:.2f})"/>'
         )
     return (
-        f'<line x1="{x0:.2f}" y1="{y0:.2f}" x2="{x1:.2f}" y2="{y1:.2f}" stroke="{colour}" stroke-width="{LINE_WIDTH}"/>'
+        f'<line x1="{x0:.2f}" y1="{y0:.2f}" x2="{x1:.2f}" y2="{y1:.2f}" stroke="{colour}" '
+        f'stroke-width="{shape.width}"/>'
     )

@@ -14,6 +14,7 @@ from pose_core.styles.shapes import (
     BODY_EDGES,
     OPENPOSE_POINTS,
     Shape,
+    animal_shapes,
     body_joint,
     body_limb,
     face_shapes,
@@ -28,9 +29,10 @@ FACE_POINTS = 70
 
 
 def shapes(scene: OpenPoseScene, threshold: float) -> Iterator[Shape]:
-    """Everybody's shapes, in drawing order."""
+    """Everybody's shapes, in drawing order, then the animals."""
     for person in scene.people:
         yield from person_shapes(person, threshold, scene.size, LIMB_HALF_WIDTH)
+    yield from animal_shapes(scene, threshold)
 
 
 def spread_normalised(

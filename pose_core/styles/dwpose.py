@@ -15,6 +15,7 @@ from pose_core.styles.shapes import (
     BODY_EDGES,
     OPENPOSE_POINTS,
     Shape,
+    animal_shapes,
     body_joint,
     body_limb,
     face_shapes,
@@ -28,7 +29,7 @@ FACE_POINTS = 68
 
 
 def shapes(scene: OpenPoseScene, threshold: float) -> Iterator[Shape]:
-    """Limb by limb, joint by joint, then feet, left hands, right hands and faces, each over all people."""
+    """Limb by limb, joint by joint, then feet, left hands, right hands, faces, each over all people; then animals."""
     people, size = scene.people, scene.size
     bodies = [shown_part(person.body, threshold, size, through_fractions) for person in people]
     known_bodies = [body for body in bodies if body]
@@ -47,6 +48,7 @@ def shapes(scene: OpenPoseScene, threshold: float) -> Iterator[Shape]:
     for person in people:
         if face := shown_part(person.face, threshold, size, through_fractions):
             yield from face_shapes(face, FACE_POINTS)
+    yield from animal_shapes(scene, threshold)
 
 
 def through_fractions(

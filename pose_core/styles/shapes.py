@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 
-from pose_core.openpose import visible
+from pose_core.openpose import OpenPoseScene, visible
 from pose_core.types import Size
 
 
@@ -36,13 +36,14 @@ class Disc(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A straight line two pixels wide."""
+    """A straight line."""
 
     x0: float
     y0: float
     x1: float
     y1: float
     colour: int
+    width: int = 2
 
 
 Shape = Limb | Disc | Line
@@ -61,6 +62,12 @@ HAND_EDGES: Final = tuple(
 FEET_EDGES: Final = ((13, 0), (0, 1), (13, 2), (10, 3), (3, 4), (10, 5))
 """Per foot: ankle (OpenPose-18) to big toe, big toe to small toe (both of the feet), ankle to heel."""
 
+ANIMAL_EDGES: Final = (
+    *((0, 1), (1, 2), (0, 2), (2, 3), (3, 8), (8, 9), (9, 10), (3, 5), (5, 6), (6, 7)),
+    *((3, 4), (4, 14), (14, 15), (15, 16), (4, 11), (11, 12), (12, 13)),
+)
+"""The lines between AP-10K points, in drawing order."""
+
 OPENPOSE_POINTS: Final = 18
 
 _BODY_RGB: Final = (
@@ -78,6 +85,11 @@ _HAND_JOINT_RGB: Final = (0, 0, 255)
 _FACE_RGB: Final = (255, 255, 255)
 _LEFT_FOOT_RGB: Final = (0, 0, 255)
 _RIGHT_FOOT_RGB: Final = (0, 255, 255)
+_ANIMAL_RGB: Final = (
+    *((255, 255, 255), (100, 255, 100), (150, 255, 255), (100, 50, 255), (50, 150, 200), (0, 255, 255)),
+    *((0, 150, 0), (0, 0, 255), (0, 0, 150), (255, 50, 255), (255, 0, 255), (255, 0, 0)),
+    *((150, 0, 0), (255, 255, 100), (0, 150, 0), (255, 255, 0), (150, 150, 150)),
+)
 
 PALETTE: Final[UInt8[np.ndarray, "colours 3"]] = np.array(
     [
@@ -89,6 +101,7 @@ PALETTE: Final[UInt8[np.ndarray, "colours 3"]] = np.array(
         _FACE_RGB,
         *(tuple(int(channel * 0.6) for channel in colour) for colour in (_LEFT_FOOT_RGB, _RIGHT_FOOT_RGB)),
         *(_LEFT_FOOT_RGB, _RIGHT_FOOT_RGB),
+        *_ANIMAL_RGB,
     ],
     np.uint8,
 )
@@ -101,9 +114,11 @@ HAND_JOINT_COLOUR: Final = HAND_COLOUR + len(_HAND_RGB)
 FACE_COLOUR: Final = HAND_JOINT_COLOUR + 1
 FEET_LIMB_COLOUR: Final = FACE_COLOUR + 1
 FEET_JOINT_COLOUR: Final = FEET_LIMB_COLOUR + 2
+ANIMAL_COLOUR: Final = FEET_JOINT_COLOUR + 2
 
 JOINT_RADIUS: Final = 4
 FACE_RADIUS: Final = 3
+ANIMAL_LINE_WIDTH: Final = 5
 
 _FARTHEST: Final = 2.0**24
 """Coordinates beyond this many pixels are pulled back to it: OpenCV cannot draw past 32 bits."""
@@ -182,3 +197,17 @@ def feet_shapes(feet: ShownPart, body: ShownPart | None, half_width: int) -> Ite
     for number, (point, shown) in enumerate(zip(feet.points, feet.shown, strict=True)):
         if shown:
             yield Disc(*point, JOINT_RADIUS, FEET_JOINT_COLOUR + number // 3)
+
+
+def animal_shapes(scene: OpenPoseScene, threshold: float) -> Iterator[Line]:
+    """The lines of every animal whose both ends show, the same in all styles.
+
+    Source: Mikubill/sd-webui-controlnet@56cec5b `annotator/openpose/animalpose.py`.
+    """
+    for animal in scene.animals:
+        x, y = animal[:, :2].clip(-_FARTHEST, _FARTHEST).T.tolist()
+        points = list(zip(x, y, strict=True))
+        shown = visible(animal, threshold)
+        for edge, (start, end) in enumerate(ANIMAL_EDGES):
+            if shown is not None and shown[start] and shown[end]:
+                yield Line(*points[start], *points[end], ANIMAL_COLOUR + edge, ANIMAL_LINE_WIDTH)

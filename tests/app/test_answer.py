@@ -38,6 +38,14 @@ def test_the_map_is_its_shapes(answer: Answer) -> None:
     assert b64decode(answer.map_data_url().partition(",")[2]) == answer.map_png()
 
 
+def test_the_map_can_do_without_a_palette(answer: Answer) -> None:
+    for same in (answer, replace(answer, finish=lambda drawn: drawn[::-1])):
+        png = same.map_rgb_png()
+        assert png[25] == 2  # the colour type of the header: RGB
+        np.testing.assert_array_equal(read_png(png), read_png(same.map_png()))
+    assert answer.map_png()[25] == 3
+
+
 def test_style_and_threshold_decide_what_is_drawn(answer: Answer) -> None:
     assert list(replace(answer, threshold=1.0).shapes()) == []
     assert list(replace(answer, style="dwpose").shapes()) != list(answer.shapes())

@@ -23,6 +23,6 @@ def test_a_body_announced_too_large_is_refused_unread() -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/pose", "headers": [(b"content-length", b"11")]}
-    asyncio.run(BodyLimit(nobody, max_bytes=10)(scope, untouched, send))
+    asyncio.run(BodyLimit(nobody, max_bytes=10, shapes={})(scope, untouched, send))
     assert sent[0]["status"] == 413
     assert (b"connection", b"close") in sent[0]["headers"]

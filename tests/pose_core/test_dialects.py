@@ -266,6 +266,38 @@ def test_conversion_keeps_what_both_dialects_hold(source: str, target: str) -> N
             np.testing.assert_allclose(after[shown, 2], before[shown, 2] if real else 1, rtol=1e-6)
 
 
+def held_by(name: str, scene: OpenPoseScene) -> OpenPoseScene:
+    """What a dialect has room for: some parts, and of a hidden point or of a score only ours everything."""
+
+    def held(part: str, points: np.ndarray | None) -> Any:
+        shown = visible(points, THRESHOLD)
+        if points is None or name == "skelmap":
+            return points
+        if part not in HOLDS[name] or shown is None:
+            return None
+        scores = points[:, 2] if name in KEEPS_SCORES else np.ones(len(points))
+        return np.where(shown[:, None], np.column_stack([points[:, :2], scores]), 0.0)
+
+    people = [
+        OpenPosePerson(**{part: held(part, getattr(person, part)) for part in HOLDS["skelmap"]})
+        for person in scene.people
+    ]
+    return OpenPoseScene(scene.size, tuple(people))
+
+
+@pytest.mark.parametrize(("source", "via"), list(itertools.product(DIALECTS, DIALECTS)))
+def test_through_another_dialect_and_back_nothing_is_lost_that_it_holds(source: str, via: str) -> None:
+    scene = through(source, random_scene())
+    again = through(source, through(via, scene))
+    expected = through(source, held_by(via, scene))
+    for person, before in zip(again.people, expected.people, strict=True):
+        for part in HOLDS["skelmap"]:
+            points, original = getattr(person, part), getattr(before, part)
+            assert (points is None) == (original is None)
+            if points is not None:
+                np.testing.assert_allclose(points, original, rtol=1e-6)
+
+
 # ---- reading
 
 
@@ -353,10 +385,29 @@ def test_an_answer_of_our_service_is_read() -> None:
     assert scene.people[1] == OpenPosePerson(body=None)
 
 
-def test_animals_are_ignored() -> None:
-    canvas = {"canvas_width": 640, "canvas_height": 480}
-    assert read_scene([{"version": "ap10k", "animals": [[[1, 2, 1]] * 17], **canvas}]) == OpenPoseScene(SIZE, ())
-    assert read_scene({"people": [], "animals": ["?"], **canvas}) == OpenPoseScene(SIZE, ())
+ANIMAL = [[float(7 * i + 1), float(5 * i + 2), 1.0] for i in range(17)]
+
+
+@pytest.mark.parametrize("animal", [ANIMAL, list(itertools.chain(*ANIMAL))], ids=["comfyui_controlnet_aux", "A1111"])
+@pytest.mark.parametrize("beside", [{}, {"people": []}, {"version": "ap10k"}])
+def test_animals_are_read_nested_or_flat(animal: list[Any], beside: dict[str, Any]) -> None:
+    scene = read_scene({"animals": [animal], "canvas_width": 640, "canvas_height": 480, **beside})
+    assert scene.people == ()
+    np.testing.assert_array_equal(scene.animals, [ANIMAL])
+
+
+def test_a1111_keeps_animals_and_nobody_else_does() -> None:
+    animal = np.array(ANIMAL)
+    animal[3:, 2] = 0.1
+    scene = OpenPoseScene(SIZE, (), (animal,))
+    assert DIALECTS["a1111"].write(scene, THRESHOLD) == {
+        "people": [],
+        "animals": [[*itertools.chain(*ANIMAL[:3]), *[0.0] * 42]],
+        "canvas_width": 640,
+        "canvas_height": 480,
+    }
+    np.testing.assert_array_equal(through("a1111", scene).animals[0][:3], ANIMAL[:3])
+    assert [name for name in DIALECTS if through(name, scene).animals] == ["a1111"]
 
 
 @every_dialect
@@ -437,6 +488,12 @@ MALFORMED: list[tuple[str, Any, str]] = [
     ("many points", document(pose_keypoints_2d=[1] * 76), "people[0].pose_keypoints_2d: expected at most 75 items"),
     ("69 points", document(face_keypoints_2d=[1.0] * 207), "people[0].face_keypoints_2d: has 207 numbers; valid: 204"),
     ("5 points", document(foot_keypoints_2d=[1.0] * 15), "people[0].foot_keypoints_2d: has 15 numbers; valid: 18"),
+    ("animals no list", {**document(), "animals": {}}, "animals: expected a list, got an object with 0 keys"),
+    ("animal no list", {**document(), "animals": [7]}, "animals[0]: expected a list, got 7"),
+    ("no points", {**document(), "animals": [[]]}, "animals[0]: has 0 numbers; valid: 51 (17 points of x, y, score)"),
+    ("16 animal points", {**document(), "animals": [[[1, 2, 1]] * 16]}, "animals[0]: has 48 numbers; valid: 51"),
+    ("an animal's pair", {**document(), "animals": [[[1, 2]] * 17]}, "animals[0][0]: expected [x, y, score], got a"),
+    ("an animal's string", {**document(), "animals": [["1"] * 51]}, "animals[0][0]: expected a number, got '1'"),
     ("part false", document(hand_left_keypoints_2d=False), "people[0].hand_left_keypoints_2d: expected a list, got fa"),
     ("part a string", document(pose_keypoints_2d="1,2"), "people[0].pose_keypoints_2d: expected a list, got '1,2'"),
     (

@@ -56,3 +56,17 @@ def test_unknown_choice_quotes_the_value() -> None:
 
 def test_a_broken_model_is_not_the_callers_fault() -> None:
     assert not issubclass(ModelError, ValueError)
+
+
+def test_a_value_stands_before_the_choices() -> None:
+    assert str(InvalidInput("unknown", field="style", value="x", choices=["dwpose"])) == (
+        "style: unknown, got 'x'; valid: dwpose"
+    )
+
+
+def test_an_error_can_be_told_about_another_name() -> None:
+    original = UnknownChoice("style", "x", ["dwpose"])
+    renamed = original.about("look")
+    assert str(renamed) == "look: unknown value 'x'; valid: dwpose"
+    assert type(renamed) is UnknownChoice
+    assert str(original) == "style: unknown value 'x'; valid: dwpose"

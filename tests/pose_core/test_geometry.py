@@ -26,6 +26,7 @@ from pose_core.geometry import (
     normalise_table,
     photo_on_canvas,
     photo_to_crop,
+    pixel_perfect_resolution,
     place,
     shorter_side_size,
 )
@@ -345,6 +346,35 @@ def test_the_shorter_side_becomes_the_resolution(photo_size: Size, resolution: i
 def test_shorter_side_rounds_half_to_even() -> None:
     assert shorter_side_size(Size(5, 2), 1) == Size(2, 1)
     assert shorter_side_size(Size(2, 7), 1) == Size(1, 4)
+
+
+@pytest.mark.parametrize(
+    ("target", "resolutions"),
+    [
+        (Size(512, 512), (384, 512, 512)),  # contain, cover, stretch
+        (Size(1024, 512), (512, 768, 768)),
+        (Size(512, 1024), (384, 1024, 1024)),
+        (Size(640, 480), (480, 480, 480)),
+        (Size(3, 5), (2, 5, 5)),  # 2.25
+        (Size(2, 5), (2, 5, 5)),  # 1.5, rounded half to even
+        (Size(1, 1), (1, 1, 1)),
+    ],
+)
+def test_pixel_perfect_is_what_needs_no_further_scaling(target: Size, resolutions: tuple[int, ...]) -> None:
+    assert tuple(pixel_perfect_resolution(Size(640, 480), target, fit) for fit in FITS) == resolutions
+
+
+@settings(deadline=None)
+@given(photo_size=sizes, target=sizes)
+def test_a_pixel_perfect_map_touches_or_covers_its_target(photo_size: Size, target: Size) -> None:
+    inside = shorter_side_size(photo_size, pixel_perfect_resolution(photo_size, target, "contain"))
+    around = shorter_side_size(photo_size, pixel_perfect_resolution(photo_size, target, "cover"))
+    longest = max(photo_size.width, photo_size.height) / min(photo_size.width, photo_size.height)
+    slack = 1 + longest  # the shorter side is rounded to whole pixels, and the longer one grows with it
+    assert inside.width <= target.width + slack
+    assert inside.height <= target.height + slack
+    assert around.width >= target.width - slack
+    assert around.height >= target.height - slack
 
 
 def test_the_photo_lies_where_it_was_placed() -> None:

@@ -234,6 +234,14 @@ def test_a_vector_graphic_has_one_element_per_shape(style: str) -> None:
         assert colour == "#{:02x}{:02x}{:02x}".format(*PALETTE[shape.colour].tolist())
 
 
+def test_a_line_has_its_width_on_every_surface() -> None:
+    line = Line(10.0, 5.0, 10.0, 25.0, HAND_COLOUR, 5)
+    by_opencv = cv2.line(np.zeros((SIZE.height, SIZE.width), np.uint8), (10, 5), (10, 25), HAND_COLOUR, 5)
+    np.testing.assert_array_equal(drawn(line), by_opencv)
+    ((_, attributes),) = parse(render_svg([line], SIZE))[2:]
+    assert attributes["stroke-width"] == "5"
+
+
 def test_vector_coordinates_are_not_cut() -> None:
     svg = render_svg([Disc(1.25, 2.5, 4, 1), Line(0.0, 0.5, 10.75, 20.0, 2), Limb(0.0, 1.0, 3.0, 5.0, 4, 3)], SIZE)
     circle, line, ellipse = (attributes for _, attributes in parse(svg)[2:])

@@ -10,6 +10,8 @@ from pose_core.openpose import OpenPosePerson, OpenPoseScene, keep_parts, openpo
 from pose_core.styles import PALETTE, STYLES, Disc, Limb, Line, Shape
 from pose_core.styles.dwpose import through_fractions
 from pose_core.styles.shapes import (
+    ANIMAL_COLOUR,
+    ANIMAL_EDGES,
     BODY_EDGES,
     FACE_COLOUR,
     FEET_EDGES,
@@ -72,7 +74,7 @@ def test_the_palette_in_numbers() -> None:
     assert PALETTE[JOINT_COLOUR + 17].tolist() == [255, 0, 85]
     assert PALETTE[HAND_JOINT_COLOUR].tolist() == [0, 0, 255]
     assert PALETTE[FACE_COLOUR].tolist() == [255, 255, 255]
-    assert len(PALETTE) == FEET_JOINT_COLOUR + 2
+    assert len(PALETTE) == ANIMAL_COLOUR + len(ANIMAL_EDGES)
 
 
 def test_limbs_have_their_joints_colours_at_60_percent() -> None:
@@ -80,7 +82,7 @@ def test_limbs_have_their_joints_colours_at_60_percent() -> None:
     dimmed = PALETTE[LIMB_COLOUR : LIMB_COLOUR + 17].astype(int)
     np.testing.assert_array_equal(dimmed, full * 6 // 10)
     np.testing.assert_array_equal(
-        PALETTE[FEET_LIMB_COLOUR : FEET_LIMB_COLOUR + 2], PALETTE[FEET_JOINT_COLOUR:].astype(int) * 6 // 10
+        PALETTE[FEET_LIMB_COLOUR : FEET_LIMB_COLOUR + 2], PALETTE[FEET_JOINT_COLOUR:ANIMAL_COLOUR].astype(int) * 6 // 10
     )
 
 
@@ -291,3 +293,32 @@ def test_far_away_coordinates_are_pulled_back(style: str, far: float) -> None:
     limb, *_ = drawn(style, body_only(p0=(far, 50.0), p1=(100.0, 50.0)))
     assert abs(limb[0]) == abs(limb[2]) or limb[0] == 100
     assert max(abs(value) for value in limb[:4]) == 2**24
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_animals_are_lines_between_points_that_show(style: str) -> None:
+    """Eyes, nose, neck and tail: the triangle of the head, the neck and the back."""
+    animal = np.zeros((17, 3))
+    animal[:5] = (10, 10, 1), (30, 10, 0.3), (20, 20, 0.9), (20, 40, 0.5), (90, 40, 0.29)
+    scene = OpenPoseScene(Size(100, 100), (), (animal,))
+    assert list(STYLES[style](scene, 0.3)) == [
+        Line(10, 10, 30, 10, ANIMAL_COLOUR, 5),
+        Line(30, 10, 20, 20, ANIMAL_COLOUR + 1, 5),
+        Line(10, 10, 20, 20, ANIMAL_COLOUR + 2, 5),
+        Line(20, 20, 20, 40, ANIMAL_COLOUR + 3, 5),
+    ]
+    (back,) = list(STYLES[style](scene, 0.2))[4:]
+    assert back == Line(20, 40, 90, 40, ANIMAL_COLOUR + 10, 5)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_an_animal_of_which_nothing_shows(style: str) -> None:
+    assert list(STYLES[style](OpenPoseScene(Size(9, 9), (), (np.zeros((17, 3)),)), 0.0)) == []
+
+
+def test_every_line_of_an_animal_has_a_colour() -> None:
+    animal = np.column_stack([np.arange(34).reshape(17, 2), np.ones(17)])
+    lines = list(STYLES["controlnet"](OpenPoseScene(Size(40, 40), (), (animal,)), 0.3))
+    assert [line.colour for line in lines] == [ANIMAL_COLOUR + number for number in range(17)]
+    assert PALETTE[ANIMAL_COLOUR].tolist() == [255, 255, 255]
+    assert PALETTE[ANIMAL_COLOUR + 16].tolist() == [150, 150, 150]
