@@ -53,7 +53,10 @@ def _type(name: str) -> Any:
 
 
 def _input(given: Input) -> Any:
-    return _type(given.type).Input(given.name, optional=given.optional, tooltip=given.tooltip, **given.widget)
+    if given.type in _TYPES:
+        return _TYPES[given.type].Input(given.name, optional=given.optional, tooltip=given.tooltip, **given.widget)
+    socket = {"forceInput": True}  # also where the browser has a widget for the type
+    return io.Custom(given.type).Input(given.name, optional=given.optional, tooltip=given.tooltip, extra_dict=socket)
 
 
 def extension(nodes: Mapping[str, Node]) -> Any:
