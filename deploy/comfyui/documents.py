@@ -11,7 +11,7 @@ from .server import post
 from .settings import read_server
 
 DIALECTS = ("comfy", "a1111", "comfy-aux", "openpose", "fkunn1326", "skelmap")
-STYLES = ("controlnet", "xinsir", "dwpose")
+STYLES = ("controlnet", "dwpose", "xinsir")
 PARTS = ("body", "hands", "face", "feet")
 
 SOURCES = (

@@ -14,7 +14,8 @@ class Input:
         type: ComfyUI's type: IMAGE, POSE_KEYPOINT, BOUNDING_BOX, or INT, FLOAT, BOOLEAN, STRING, COMBO for a widget.
         tooltip: what it means, its unit, its default.
         optional: whether the node runs without it.
-        widget: `default`, `min`, `max`, `step`; `options` of a COMBO; `force_input` makes a widget a socket.
+        widget: `default`, `min`, `max`, `step`; `options` of a COMBO; `force_input`: a socket, also
+            where the browser has a widget for the type.
     """
 
     name: str

@@ -55,8 +55,8 @@ def _type(name: str) -> Any:
 def _input(given: Input) -> Any:
     if given.type in _TYPES:
         return _TYPES[given.type].Input(given.name, optional=given.optional, tooltip=given.tooltip, **given.widget)
-    socket = {"forceInput": True}  # also where the browser has a widget for the type
-    return io.Custom(given.type).Input(given.name, optional=given.optional, tooltip=given.tooltip, extra_dict=socket)
+    extra = {"forceInput": True} if given.widget.get("force_input") else None  # custom types know no options
+    return io.Custom(given.type).Input(given.name, optional=given.optional, tooltip=given.tooltip, extra_dict=extra)
 
 
 def extension(nodes: Mapping[str, Node]) -> Any:
