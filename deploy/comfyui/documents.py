@@ -1,14 +1,16 @@
 """Pose documents: JSON of any dialect, as a list of frames, and the routes of the server that draw and rewrite them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 from .batch import run_in_order
 from .node import Input
 from .server import post
 from .settings import read_server
+
+Answer = TypeVar("Answer")
 
 DIALECTS = ("comfy", "a1111", "comfy-aux", "openpose", "fkunn1326", "skelmap")
 STYLES = ("controlnet", "dwpose", "xinsir")
@@ -93,20 +95,22 @@ def frames_of(pose: object = None, text: str | None = None) -> list[Any]:
     return frames
 
 
-def ask_about(route: str, frames: Sequence[object], parameters: Mapping[str, object]) -> list[bytes]:
-    """What `POST /render` or `/convert` answers to each frame."""
+def ask_about(
+    route: str, frames: Sequence[object], parameters: Mapping[str, object], read: Callable[[bytes], Answer]
+) -> list[Answer]:
+    """What `read` makes of the answer of `POST /render` or `/convert` to each frame."""
     server = read_server()
 
-    def ask(frame: object, stop: Event) -> bytes:
+    def ask(frame: object, stop: Event) -> Answer:
         body = json.dumps(frame).encode()
-        return post(server, route, parameters, body, content_type="application/json", stop=stop)
+        return post(server, route, parameters, body, content_type="application/json", read=read, stop=stop)
 
     return run_in_order(ask, frames)
 
 
 def convert(frames: Sequence[object], parameters: Mapping[str, object]) -> list[Any]:
     """Frames in another dialect; where that wraps a picture in a list, without the list."""
-    answers = [json.loads(answer) for answer in ask_about("/convert", frames, parameters)]
+    answers = ask_about("/convert", frames, parameters, json.loads)
     return [answer[0] if isinstance(answer, list) else answer for answer in answers]
 
 

@@ -146,9 +146,12 @@ def _estimate_one(
         "dialect": "comfy",
         "include": "map",
     }
-    document = json.loads(post(server, "/pose", asked, write_png(photo), content_type="image/png", stop=stop))
-    drawn = read_image(base64.b64decode(document.pop("map").partition(",")[2]))
-    return Found(drawn, document)
+    return post(server, "/pose", asked, write_png(photo), content_type="image/png", read=_read_found, stop=stop)
+
+
+def _read_found(answer: bytes) -> Found:
+    document = dict(json.loads(answer))
+    return Found(read_image(base64.b64decode(document.pop("map").partition(",")[2])), document)
 
 
 def nobody(photo: torch.Tensor, resolution: object = None, *warnings: str) -> Found:

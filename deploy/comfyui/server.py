@@ -5,11 +5,12 @@ Only Python's own library is used. Redirects are not followed, so that the key g
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from threading import Event
+from typing import TypeVar
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 BUSY = (429, 502, 503, 504)
@@ -19,6 +20,8 @@ RETRIES = 3
 FIRST_WAIT_S = 0.5
 MAX_WAIT_S = 30.0
 MAX_DETAIL = 300
+
+Answer = TypeVar("Answer")
 
 
 class ServerError(RuntimeError):
@@ -81,14 +84,21 @@ def get(server: Server, path: str) -> bytes:
 
 
 def post(
-    server: Server, path: str, parameters: Mapping[str, object], body: bytes, *, content_type: str, stop: Event
-) -> bytes:
-    """The body of the answer to a POST; parameters that are None are left out.
+    server: Server,
+    path: str,
+    parameters: Mapping[str, object],
+    body: bytes,
+    *,
+    content_type: str,
+    read: Callable[[bytes], Answer],
+    stop: Event,
+) -> Answer:
+    """What `read` makes of the answer to a POST; parameters that are None are left out.
 
     A busy server is asked again a few times, when it says or ever later; `stop` ends the waiting.
 
     Raises:
-        ServerError: any other status but 200, no answer, or busy all the time.
+        ServerError: any other status but 200, no answer, busy all the time, or an answer that cannot be read.
         Cancelled: `stop` was set.
     """
     query = urlencode({name: value for name, value in parameters.items() if value is not None})
@@ -98,12 +108,19 @@ def post(
         target = f"{path}?{query}" if query else path
         status, retry_after, detail, answer = _exchange(server, "POST", target, body, {"Content-Type": content_type})
         if status == 200:
-            return answer
+            return _read(f"POST {_url(server, path)}", read, answer)
         wait_s = FIRST_WAIT_S * 2**attempt if retry_after is None else retry_after
         if status not in BUSY or attempt == RETRIES or wait_s > MAX_WAIT_S:
             raise ServerError(f"POST {_url(server, path)}: {detail}")
         stop.wait(wait_s)
     raise Cancelled
+
+
+def _read(request: str, read: Callable[[bytes], Answer], answer: bytes) -> Answer:
+    try:
+        return read(answer)
+    except (KeyError, OSError, TypeError, ValueError) as error:  # OSError: Pillow's, for what is no image
+        raise ServerError(f"{request}: 200, but not what a pose server answers: {_one_line(str(error))}") from error
 
 
 def _url(server: Server, path: str) -> str:

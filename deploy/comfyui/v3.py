@@ -30,8 +30,9 @@ def node_class(name: str, node: Node) -> type:
                 category=CATEGORY,
                 description=node.description,
                 inputs=[_input(given) for given in node.inputs()],
+                # without ids, which must not be those of inputs
                 outputs=[
-                    _type(output.type).Output(output.name, display_name=output.name, tooltip=output.tooltip)
+                    _type(output.type).Output(display_name=output.name, tooltip=output.tooltip)
                     for output in node.outputs
                 ],
                 is_output_node=node.is_output,

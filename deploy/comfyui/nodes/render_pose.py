@@ -69,12 +69,11 @@ def run(
         "keypoint_threshold": at_least_zero(keypoint_threshold),
         "fit": fit,
     }
-    first = read_image(
-        *ask_about("/render", frames[:1], {**parameters, "width": width or None, "height": height or None})
-    )
-    size = {"width": first.shape[1], "height": first.shape[0]}
-    others = ask_about("/render", frames[1:], {**parameters, **size})  # one tensor holds one size
-    return Result((torch.stack([first, *map(read_image, others)]),))
+    asked = {**parameters, "width": width or None, "height": height or None}
+    first = ask_about("/render", frames[:1], asked, read_image)
+    height, width, _ = first[0].shape  # one tensor holds one size
+    others = ask_about("/render", frames[1:], {**parameters, "width": width, "height": height}, read_image)
+    return Result((torch.stack(first + others),))
 
 
 NODE = Node(

@@ -155,6 +155,7 @@ def load_pack(host: Host) -> None:
     assert isinstance(extension, ComfyExtension)
     for node in asyncio.run(extension.get_node_list()):
         schema = node.define_schema()
+        schema.validate()
         host.classes[schema.node_id] = node
         host.titles[schema.node_id] = schema.display_name
 
@@ -279,6 +280,12 @@ class Schema:
     outputs: list[V3Output] = field(default_factory=list)
     description: str = ""
     is_output_node: bool = False
+
+    def validate(self) -> None:
+        """Names of sockets are used once."""
+        ids = [given.id for given in self.inputs] + [output.id for output in self.outputs if output.id is not None]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"Ids must be unique, also between inputs and outputs: {ids}")
 
 
 class NodeOutput:

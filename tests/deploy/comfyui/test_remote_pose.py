@@ -254,6 +254,15 @@ def test_errors_that_others_wrote(host: Host, front: Front, image: torch.Tensor,
     assert len(message) < 400
 
 
+@pytest.mark.parametrize(
+    "body", ["<html>welcome</html>", "[]", '"text"', "{}", '{"map": "data:image/png;base64,AAAA"}']
+)
+def test_another_server_than_ours(host: Host, front: Front, image: torch.Tensor, body: str) -> None:
+    front.refuse = lambda _number, _: Response(body)
+    message = error_of(host, image)
+    assert message.startswith(f"POST {front.url}/pose: 200, but not what a pose server answers: ")
+
+
 def test_redirects_are_not_followed(host: Host, front: Front, image: torch.Tensor) -> None:
     front.refuse = lambda _number, _: Response("", 307, {"Location": "http://elsewhere.invalid/pose"})
     assert error_of(host, image) == f"POST {front.url}/pose: 307 Temporary Redirect"
