@@ -55,6 +55,8 @@ class Found:
 def boxes_per_photo(boxes: Any, count: int) -> list[list[Box] | None]:
     """ComfyUI's BOUNDING_BOX for each photo of a batch; None where a detector shall look.
 
+    Source: Comfy-Org/ComfyUI@47e4a90 `comfy_extras/nodes_sdpose.py`, but an empty list is nobody, not everybody.
+
     Args:
         boxes: None; one box; a list of boxes for every photo; or a list of such lists, one per photo, of which the
             last counts for the photos beyond it. A box is a dict with x, y, width, height in pixels.

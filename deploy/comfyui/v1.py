@@ -1,4 +1,7 @@
-"""Nodes as a ComfyUI without `comfy_api.latest` knows them: classes with INPUT_TYPES, RETURN_TYPES and FUNCTION."""
+"""Nodes as a ComfyUI without `comfy_api.latest` knows them: classes with INPUT_TYPES, RETURN_TYPES and FUNCTION.
+
+Source: Comfy-Org/ComfyUI@a125cd8 `execution.py`, `nodes.py`.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Nodes as a ComfyUI with `comfy_api.latest` knows them: subclasses of ComfyNode with a Schema."""
+"""Nodes as a ComfyUI with `comfy_api.latest` knows them: subclasses of ComfyNode with a Schema.
+
+Source: Comfy-Org/ComfyUI@a125cd8 `comfy_api/latest`; only options that were there then are used.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -61,6 +61,12 @@ def test_a_refused_key_is_not_repeated(
     assert len(guarded.seen) == 1
 
 
+def test_a_server_behind_a_path(host: Host, front: Front, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSE_SERVER_URL", f"{front.url}/poses/")
+    with pytest.raises(RuntimeError, match=f"POST {front.url}/poses/pose: 404 Not Found"):
+        host.run(NODE, image=image)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "\ufeff"])
 @pytest.mark.usefixtures("front")
 def test_a_damaged_settings_file_is_ignored(host: Host, image: torch.Tensor, text: str) -> None:
