@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("pose_core", "app", "training")
+PACKAGES = ("pose_core", "app", "training", "deploy")
 LONG_LINES = 60
 LONG_SHARE = 0.02
 

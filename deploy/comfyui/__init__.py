@@ -1,0 +1,27 @@
+"""Remote pose nodes for ComfyUI: a Skelmap server finds people, this pack brings photos there and poses back.
+
+Needs nothing but what ComfyUI brings along. New ComfyUI gets nodes in the schema V3, older ones in V1.
+"""
+
+from typing import Any
+
+from . import settings
+from .nodes import NODES, OPT_IN
+
+WEB_DIRECTORY = "./web"
+
+_REGISTERED = NODES | {name: OPT_IN[name] for name in settings.opted_in(OPT_IN)}
+
+try:
+    import comfy_api.latest  # noqa: F401 - asks whether it is there
+except ImportError:
+    from .v1 import node_class
+
+    NODE_CLASS_MAPPINGS = {name: node_class(node) for name, node in _REGISTERED.items()}
+    NODE_DISPLAY_NAME_MAPPINGS = {name: node.title for name, node in _REGISTERED.items()}
+else:
+    from .v3 import extension
+
+    async def comfy_entrypoint() -> Any:
+        """ComfyUI calls this once, after start."""
+        return extension(_REGISTERED)
