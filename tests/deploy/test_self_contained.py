@@ -10,6 +10,7 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
 PACKS = {
     "python": {"numpy", "PIL", "requests", "typing_extensions", "skelmap_client"},
+    "a1111": {"numpy", "PIL", "requests", "gradio", "modules", "modules_forge", "scripts", "lib_skelmap"},
 }
 """Each folder and what beside the standard library it may import; typing_extensions by type checkers only."""
 
