@@ -55,7 +55,7 @@ class Transport:
             )
         except requests.Timeout as error:
             raise TimedOut(f"{url} did not answer within {self.timeout_s:g} s") from error
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, OSError, UnicodeError) as error:
             raise NotReachable(f"{url} cannot be reached: {root_cause(error)}") from error
         if response.status_code != 200:
             raise read_failure(url, response)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.settings import Settings
 from pose_core.types import Image
@@ -25,19 +25,22 @@ def told(ask: Any, *arguments: Any, **sliders: Any) -> str:
     return str(caught.value)
 
 
-@pytest.fixture
-def guarded() -> Iterator[LiveServer]:
-    """A server that wants the key `open sesame`."""
+def answering(answer: ASGIApp, *, key: str | None = None) -> ASGIApp:
+    """A server that says one thing only, where it wants a key to whoever has it."""
+    refusal = JSONResponse({"detail": "a valid API key is needed"}, 401)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            accepted = Request(scope).headers.get("X-API-Key") == "open sesame"
-            answer: Response = JSONResponse({"detail": "a valid API key is needed"}, 401)
-            if accepted:
-                answer = PlainTextResponse("welcome")
-            await answer(scope, receive, send)
+            given = Request(scope).headers.get("X-API-Key")
+            await (answer if key in {None, given} else refusal)(scope, receive, send)
 
-    with listening(app) as server:
+    return app
+
+
+@pytest.fixture
+def guarded() -> Iterator[LiveServer]:
+    """A server that wants the key `open sesame`, and says welcome then."""
+    with listening(answering(PlainTextResponse("welcome"), key="open sesame")) as server:
         yield server
 
 
@@ -81,6 +84,14 @@ def test_a_key_that_is_refused(host: Host, photo: Image, guarded: LiveServer) ->
     host.options.update({"skelmap_url": guarded.url, "skelmap_api_key": "wrong"})
     ask = host.preprocessor("remote_dw_openpose")
     assert told(ask, photo) == f"Skelmap server {guarded.url}/pose answered 401: a valid API key is needed"
+
+
+def test_a_redirection_is_not_followed(host: Host, server: LiveServer, photo: Image) -> None:
+    away = RedirectResponse(f"{server.url}/pose", 307)
+    with listening(answering(away)) as elsewhere:
+        host.options.update({"skelmap_url": elsewhere.url, "skelmap_api_key": "open sesame"})
+        message = told(host.preprocessor("remote_dw_openpose"), photo)
+    assert message == f"Skelmap server {elsewhere.url}/pose answered 307: Temporary Redirect"
 
 
 @pytest.mark.parametrize("where", ["settings", "environment"])

@@ -93,7 +93,7 @@ def test_a_photo_that_is_too_large(settings: Settings, png: bytes) -> None:
 
 def test_a_model_that_is_not_installed_is_not_waited_for(settings: Settings, png: bytes) -> None:
     bare = create_app(settings.model_copy(update={"estimator": "dwpose-l-384"}))
-    with listening(bare) as server, Client(server.url, retries=Retries(backoff_s=20)) as client:
+    with listening(bare) as server, Client(server.url, retries=Retries(most=1, backoff_s=5)) as client:
         with pytest.raises(Unavailable, match="skelmap models pull dwpose-l-384") as caught:
             client.pose(png)
         assert caught.value.retry_after_s is None
@@ -207,6 +207,11 @@ def test_a_server_that_comes_up_is_found() -> None:
 def test_an_address_that_is_none() -> None:
     with pytest.raises(NotReachable, match="cannot be reached"):
         Client("127.0.0.1:8000", retries=ONCE).models()
+
+
+def test_a_key_that_no_header_can_hold(server: LiveServer) -> None:
+    with Client(server.url, api_key="\u2603", retries=ONCE) as client, pytest.raises(NotReachable, match="latin-1"):
+        client.models()
 
 
 # Strangers
