@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,3 +83,25 @@ def pair_people(truth: GroundTruth, predictions: Predictions, labels: str) -> Pa
         found=np.array([(one.photo_id, one.id) in keypoints for one in people], np.bool_),
         scheme=truth.scheme,
     )
+
+
+class Relative(NamedTuple):
+    """How far off points are, measured by the person's own size.
+
+    Attributes:
+        distance: (people, points) as a multiple of that size, of those who can be compared.
+        weight: (people, points) see `Pairs`.
+        left_out: labelled people without a prediction or without a size.
+    """
+
+    distance: Floats
+    weight: Floats
+    left_out: int
+
+
+def relative_to(size: Floats, pairs: Pairs) -> Relative:
+    """Distances divided by a size per person, in pixels; 0 or NaN where a person has none."""
+    labelled = (pairs.weight > 0).any(axis=-1)
+    usable = labelled & pairs.found & (size > 0)  # NaN is not above 0
+    left_out = int(np.count_nonzero(labelled & ~usable))
+    return Relative(pairs.distance[usable] / size[usable, None], pairs.weight[usable], left_out)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pose_core.errors import UnknownChoice
 from pose_core.schemes import SCHEMES
-from training.evals.pairs import Pairs, pair_people
+from training.evals.pairs import Pairs, pair_people, relative_to
 from training.evals.records import PARTS, Floats, GroundTruth, Predictions, Score
 
 TORSO: Final = ("left_shoulder", "right_hip")
@@ -99,18 +99,15 @@ def evaluate_pck(
     if size not in SIZES:
         raise UnknownChoice("size", size, SIZES)
     pairs = pair_people(truth, predictions, labels)
-    length, labelled = SIZES[size](pairs), (pairs.weight > 0).any(axis=-1)
-    usable = labelled & pairs.found & (length > 0)  # NaN is not above 0
-    weight = pairs.weight[usable]
-    relative = pairs.distance[usable] / length[usable, None]
+    relative, weight, left_out = relative_to(SIZES[size](pairs), pairs)
     close = relative <= np.array(thresholds)[:, None, None]
     return Pck(
         thresholds=tuple(thresholds),
         parts={part: tuple(share(hits[:, of], weight[:, of]) for hits in close) for part, of in PARTS.items()},
         keypoints=share_each(close, weight),
         points={part: int(np.count_nonzero(weight[:, of])) for part, of in PARTS.items()},
-        people=int(np.count_nonzero(usable)),
-        left_out=int(np.count_nonzero(labelled & ~usable)),
+        people=len(relative),
+        left_out=left_out,
         size=size,
         labels=labels,
     )

@@ -19,7 +19,7 @@ from training.evals.joint_rates import (
     pooled_curve,
     thresholds_to,
 )
-from training.evals.pairs import pair_people
+from training.evals.pairs import pair_people, relative_to
 from training.evals.pck import measure_torso
 from training.evals.records import GroundTruth, Predictions, Score
 
@@ -76,15 +76,13 @@ def evaluate_pck_torso(truth: GroundTruth, predictions: Predictions, *, labels: 
         InvalidInput: predictions on detected boxes.
     """
     pairs = pair_people(truth, predictions, labels)
-    length, labelled = measure_torso(pairs), (pairs.weight > 0).any(axis=-1)
-    usable = labelled & pairs.found & (length > 0)  # NaN is not above 0
-    relative, weight = pairs.distance[usable] / length[usable, None], pairs.weight[usable]
+    relative, weight, left_out = relative_to(measure_torso(pairs), pairs)
     counting, columns = joint_numbers(truth.scheme), columns_of(truth.scheme)
     return PckTorso(
         columns=column_rates(joint_rates(relative <= THRESHOLD, weight), columns),
         curve=pooled_curve(relative[:, counting], weight[:, counting], thresholds_to(THRESHOLD)),
         joints={**count_labels(weight, columns), "mean": int(np.count_nonzero(weight[:, counting]))},
-        people=int(np.count_nonzero(usable)),
-        left_out=int(np.count_nonzero(labelled & ~usable)),
+        people=len(relative),
+        left_out=left_out,
         labels=labels,
     )

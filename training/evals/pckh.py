@@ -23,7 +23,7 @@ from training.evals.joint_rates import (
     pooled_curve,
     thresholds_to,
 )
-from training.evals.pairs import pair_people
+from training.evals.pairs import pair_people, relative_to
 from training.evals.records import Floats, GroundTruth, Predictions, Score
 
 SCHEME: Final = "mpii"
@@ -111,9 +111,7 @@ def evaluate_pckh(truth: GroundTruth, predictions: Predictions, *, convention: s
     if truth.scheme != SCHEME:
         raise InvalidInput(f"{truth.name} has points of {truth.scheme}, PCKh is of {SCHEME}", field="scheme")
     rule, pairs = CONVENTIONS[convention], pair_people(truth, predictions, "known")
-    labelled = (pairs.weight > 0).any(axis=-1)
-    usable = labelled & pairs.found & (pairs.head_px > 0)  # NaN is not above 0
-    relative, weight = pairs.distance[usable] / pairs.head_px[usable, None], pairs.weight[usable]
+    relative, weight, left_out = relative_to(pairs.head_px, pairs)
     counting = joint_numbers(SCHEME)
     groups = {**GROUPS, "head": rule.head}
 
@@ -130,7 +128,7 @@ def evaluate_pckh(truth: GroundTruth, predictions: Predictions, *, convention: s
         tenth=mean(rule.tenth),
         curve=pooled_curve(relative[:, counting], weight[:, counting], thresholds_to(THRESHOLD)),
         joints={**count_labels(weight, columns), "mean": int(np.count_nonzero(weight[:, counting]))},
-        people=int(np.count_nonzero(usable)),
-        left_out=int(np.count_nonzero(labelled & ~usable)),
+        people=len(relative),
+        left_out=left_out,
         convention=convention,
     )

@@ -15,10 +15,6 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from app.main import create_app
-from app.settings import Settings
-from tests.live_server import LiveServer, listening, tiny_settings
-
 EXTENSION = Path(__file__).resolve().parents[3] / "deploy" / "a1111"
 HOSTS = Path(__file__).parent / "hosts"
 
@@ -110,17 +106,3 @@ def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     for name in set(sys.modules) - before:
         if name.split(".")[0] in {"gradio", "lib_skelmap", "modules", "modules_forge", "scripts"}:
             del sys.modules[name]
-
-
-@pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of a server with tiny networks."""
-    with tiny_settings(tmp_path_factory.mktemp("networks")) as made:
-        yield made
-
-
-@pytest.fixture(scope="session")
-def server(settings: Settings) -> Iterator[LiveServer]:
-    """A server that sees the same three people in every photo."""
-    with listening(create_app(settings)) as running:
-        yield running
