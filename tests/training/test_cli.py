@@ -80,6 +80,19 @@ def test_a_run_leaves_log_picture_checkpoints_and_the_best(trained: Path) -> Non
     assert read_snapshot(find_checkpoint(trained)).recipe.name == "folder-s1-s-t-debug"
 
 
+def test_a_gpu_chooses_its_algorithms_by_speed_only_if_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cudnn = torch.backends.cudnn
+    for name in ("benchmark", "deterministic"):
+        monkeypatch.setattr(cudnn, name, getattr(cudnn, name))  # put back in the end
+    short = ("--debug", "--output", tmp_path, "--steps", 1)
+    output_of("run", "folder-t", *short, "--fastest")
+    assert (cudnn.benchmark, cudnn.deterministic) == (True, False)
+    output_of("resume", tmp_path, "--steps", 2)
+    assert (cudnn.benchmark, cudnn.deterministic) == (False, True)
+    output_of("resume", tmp_path, "--steps", 3, "--fastest")
+    assert (cudnn.benchmark, cudnn.deterministic) == (True, False)
+
+
 def test_a_second_stage_starts_from_the_first_one_s_folder(trained: Path, tmp_path: Path) -> None:
     output_of("run", "folder-s2-t", "--debug", "--output", tmp_path, "--teacher-weights", trained, "--epochs", 1)
     before, _ = load_deployable(find_checkpoint(trained) / "deployable.safetensors")

@@ -88,6 +88,13 @@ def test_trust_is_the_share_of_points_near_human_labels() -> None:
     np.testing.assert_allclose(mixed.of(np.array([0.1, 0.5, 0.9])), [0, 0.5, 1])
 
 
+def test_a_higher_score_is_never_trusted_less() -> None:
+    (truth, low), (_, high) = truth_and_answers(9, 0.2, count=1), truth_and_answers(11, 0.8, count=1)
+    trust = measure_trust(truth, replace(low, people=(*low.people, *high.people)), groups=2)
+    assert trust.score.tolist() == pytest.approx([0.2, 0.8])
+    assert trust.share.tolist() == [1.0, 1.0], "the share of the second half alone is 0"
+
+
 def test_a_document_keeps_everything_else(tmp_path: Path) -> None:
     _, predictions = truth_and_answers(40, 0.9, count=1)
     body, feet = [50.0, 50.0, 0.5] * 17, [0.0, 0.0, 0.0] * 6

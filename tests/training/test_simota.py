@@ -123,3 +123,21 @@ def test_pictures_of_a_batch_know_nothing_of_each_other_and_rows_that_fill_up_ge
     assert together.person_P.tolist() == [person for one in alone for person in one.person_P.tolist()]
     assert together.picture_P.tolist() == [number for number, one in enumerate(alone) for _ in one.cell_P]
     torch.testing.assert_close(together.overlap_P, torch.cat([one.overlap_P for one in alone]))
+
+
+def test_cells_far_from_everybody_are_no_candidates_however_well_they_fit() -> None:
+    box = torch.tensor([[0.0, 0.0, 8.0, 8.0]])
+    said = torch.zeros(len(GRID), 4)
+    far = [7 * 8 + 5, 7 * 8 + 6, 7 * 8 + 7]  # the last row of the finest cells
+    said[far] = box[0]
+    found = assign(said, torch.full((len(GRID),), 0.5), box)
+    assert len(found.cell_P) == 1, "nobody near fits, and the three that do are not asked"
+    assert found.cell_P.item() not in far
+
+
+def test_a_cell_inside_but_far_from_the_middle_comes_last() -> None:
+    box = torch.tensor([[0.0, 0.0, 64.0, 64.0]])
+    said, score = torch.zeros(len(GRID), 4), torch.full((len(GRID),), 0.5)
+    corner = 0
+    said[corner], score[corner] = box[0], 1.0
+    assert corner not in assign(said, score, box).cell_P.tolist()
