@@ -7,13 +7,10 @@ from fastapi import FastAPI
 
 from app import __version__, problems
 from app.engine import Engine
-from app.middleware import BodyLimit, RequestId
+from app.middleware import layers
 from app.models import ModelStore, load_defaults
 from app.protocols import PROTOCOLS
 from app.settings import Settings
-
-_BASE64_GROWTH = 1.4
-_FIELDS_BYTES = 1 << 20
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -27,6 +24,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ModelError: a model file that cannot be used.
     """
     settings = settings or Settings()
+    shapes = {path: protocol.write_problem for protocol in PROTOCOLS.values() for path in protocol.problem_paths}
+    open_paths = {path for protocol in PROTOCOLS.values() if protocol.is_open for path in protocol.paths}
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -40,12 +39,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description="A photo in, 133 whole-body keypoints and a ControlNet skeleton map out.",
         lifespan=lifespan,
+        middleware=list(layers(settings, open_paths, shapes)),
     )
     app.state.settings = settings
     app.state.models = ModelStore(settings)
-    shapes = {path: protocol.write_problem for protocol in PROTOCOLS.values() for path in protocol.problem_paths}
-    app.add_middleware(BodyLimit, max_bytes=int(settings.max_bytes * _BASE64_GROWTH) + _FIELDS_BYTES, shapes=shapes)
-    app.add_middleware(RequestId)
     problems.install(app, shapes)
     for protocol in PROTOCOLS.values():
         app.include_router(protocol.router)

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.engine import Overloaded
+from app.security.headers import add_headers
 from pose_core.errors import (
     ImageTooLarge,
     InvalidInput,
@@ -85,6 +86,7 @@ def problem_response(request: Request, problem: Problem, shapes: Shapes) -> Resp
     write = next((shapes[start] for start in shapes if path.startswith(start)), write_document)
     response = write(request, problem)
     response.headers.update({**problem.headers, "X-Request-ID": request.scope.get("request_id", "")})
+    add_headers(response.headers, path)  # also where no layer does, around the server's own failures
     return response
 
 

@@ -1,5 +1,7 @@
 """`skelmap serve`: the server."""
 
+import logging
+import os
 from typing import Annotated
 
 import typer
@@ -8,6 +10,12 @@ import uvicorn
 from app.commands import options
 from app.main import create_app
 from app.models import load_defaults
+from app.settings import similar_variables, unknown_variables
+from pose_core.errors import InvalidInput
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+logger = logging.getLogger("skelmap")
 
 
 def serve(
@@ -20,6 +28,10 @@ def serve(
 ) -> None:
     """Serve POST /pose and the rest on one address. All settings: environment variables SKELMAP_*."""
     settings = options.settings_of(estimator=estimator, detector=detector, device=device, threads=threads)
+    if misspelt := unknown_variables(os.environ):
+        raise InvalidInput("is no setting", field=misspelt[0], choices=similar_variables(misspelt[0]))
+    if not settings.keys and host not in LOOPBACK:
+        logger.warning("whoever reaches %s may use this server: it has no API keys (SKELMAP_API_KEYS)", host)
     app = create_app(settings)
     load_defaults(app.state.models, settings)  # so that a device that is not there ends the command, not the server
     uvicorn.run(app, host=host, port=port, server_header=False, timeout_graceful_shutdown=20)

@@ -24,4 +24,4 @@ def readyz(request: Request) -> Response:
     return JSONResponse(state.readiness, 200 if state.readiness["ready"] else 503)
 
 
-PROTOCOL = Protocol(router)
+PROTOCOL = Protocol(router, is_open=True)

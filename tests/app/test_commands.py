@@ -384,6 +384,29 @@ def test_a_bad_variable_is_one_line(run: Run, document: Path, monkeypatch: pytes
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("SKELMAP_API_KEYS", "", "SKELMAP_API_KEYS: holds no key; leave it out to serve without keys"),
+        ("SKELMAP_API_KEYS", "alice:hidden,bob:", "SKELMAP_API_KEYS: holds an empty key"),
+        ("SKELMAP_API_KEYS_FILE", "/no/such/file", "SKELMAP_API_KEYS_FILE: [Errno 2] No such file or directory"),
+        ("SKELMAP_MAX_QUEUE", "-1", "SKELMAP_MAX_QUEUE: Input should be greater than or equal to 0, got '-1'"),
+        ("SKELMAP_CORS_ORIGINS", "here", "SKELMAP_CORS_ORIGINS: 'here' is no origin"),
+        ("SKELMAP_MAX_QUEU", "5", "SKELMAP_MAX_QUEU: is no setting; valid: SKELMAP_MAX_QUEUE"),
+    ],
+)
+def test_a_server_with_a_setting_that_cannot_be_does_not_listen(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr("uvicorn.run", lambda *_, **__: pytest.fail("it listens"))
+    code, _, err = run("serve")
+    assert code == 2
+    assert err.startswith(f"error: {said}")
+    assert err.count("\n") == 1
+    assert "hidden" not in err
+
+
 # doctor, models, serve
 
 
