@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from app.engine import Engine
 from app.models import ModelStore
+from app.security.fetch import Fetcher
 from app.service import PoseService
 from app.settings import Settings
 
@@ -29,7 +30,13 @@ def _service(request: Request) -> PoseService:
     return PoseService(_models(request), _settings(request))
 
 
+def _fetcher(request: Request) -> Fetcher | None:
+    fetcher: Fetcher | None = request.app.state.fetcher
+    return fetcher
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ModelsDep = Annotated[ModelStore, Depends(_models)]
+FetcherDep = Annotated[Fetcher | None, Depends(_fetcher)]
 EngineDep = Annotated[Engine, Depends(_engine)]
 ServiceDep = Annotated[PoseService, Depends(_service)]

@@ -10,6 +10,7 @@ from app.engine import Engine
 from app.middleware import layers
 from app.models import ModelStore, load_defaults
 from app.protocols import PROTOCOLS
+from app.security.fetch import Fetcher
 from app.settings import Settings
 
 
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.models = ModelStore(settings)
+    app.state.fetcher = Fetcher(settings.max_bytes, settings.url_timeout_s) if settings.allow_urls else None
     problems.install(app, shapes)
     for protocol in PROTOCOLS.values():
         app.include_router(protocol.router)

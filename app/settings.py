@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="web pages of other origins that may call, as https://host, with commas; * for all"
     )
+    allow_urls: bool = Field(False, description="JSON may name photos by web address")  # noqa: FBT003 - the default
+    url_timeout_s: float = Field(10, gt=0, le=300, description="for loading one of those, redirects included")
     metrics: Metrics = Field("key", description="/metrics: needs a key where there are some, open to all, or off")
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from app import __version__
 from app.answer import Answer
 from app.bodies import read_document, read_photo
-from app.dependencies import EngineDep, ModelsDep, ServiceDep, SettingsDep
+from app.dependencies import EngineDep, FetcherDep, ModelsDep, ServiceDep, SettingsDep
 from app.formats import FORMATS
 from app.openapi import document_route, photo_route
 from app.parameters import ConvertParameters, PoseParameters, RenderParameters
@@ -24,13 +24,15 @@ router = APIRouter(tags=["pose"])
 
 
 @router.post("/pose", openapi_extra=photo_route(PoseParameters))
-async def pose(request: Request, service: ServiceDep, settings: SettingsDep, engine: EngineDep) -> Response:
+async def pose(
+    request: Request, service: ServiceDep, settings: SettingsDep, engine: EngineDep, fetcher: FetcherDep
+) -> Response:
     """Find everybody in a photo: 133 keypoints each, and the skeleton map drawn from them.
 
     The photo comes as multipart field `image`, as the raw body, or base64 in JSON. Parameters come in the query or
     beside the photo. The answer's format follows `format`, else the Accept header, else it is JSON.
     """
-    data, given = await read_photo(request, settings.image_limits)
+    data, given = await read_photo(request, settings.image_limits, fetcher)
     parameters = PoseParameters.model_validate(given)
     chosen = parameters.format or accepted_format(request.headers.get("accept", ""))
     return await engine.run(lambda: answer_pose(service, data, parameters, chosen))

@@ -148,6 +148,32 @@ def test_multipart_has_limits(client: TestClient, png: bytes) -> None:
     refusal(client.post("/pose", files=two), 400)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'name="image"; filename="a.png"\r\nX-Long: ' + b"x" * 2**20 + b"\r\n\r\n",
+        b'name="image"; filename="' + b"x" * 2**20 + b'"\r\n\r\n',
+        b'name="image"; filename="a.png"\r\n' + b"X: y\r\n" * 10_000 + b"\r\n",
+    ],
+)
+def test_a_part_with_endless_headers(client: TestClient, part: bytes) -> None:
+    answer = client.post("/pose", content=form(part), headers={"Content-Type": "multipart/form-data; boundary=x"})
+    refusal(answer, 400)
+
+
+@pytest.mark.parametrize(
+    "name", ["bücher.png", "写真.jpg", "../../etc/passwd", "C:\\a.png", "a" * 250, "\x01", "a.jpg"]
+)
+def test_the_name_of_a_file_means_nothing(client: TestClient, png: bytes, name: str) -> None:
+    assert client.post("/pose", files={"image": (name, png, "text/html")}).status_code == 200
+
+
+def test_uploads_need_no_disk(client: TestClient, photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: pytest.fail("a temporary file was made"))
+    large = write_png(photo) + bytes(3 * 2**20)
+    assert client.post("/pose", files={"image": large}).status_code == 200
+
+
 CHARSETS = ["unicode_escape", "utf-7", "idna", "punycode", "utf-16", "undefined", "hex", "no-such-charset"]
 
 
