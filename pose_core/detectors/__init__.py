@@ -13,6 +13,7 @@ from pose_core.detectors.detector import (
 )
 from pose_core.errors import ModelError, UnknownChoice
 from pose_core.session import Device, Session, open_session
+from pose_core.steps import without_networks
 from pose_core.types import Size
 from pose_core.weights import WEIGHTS, resolve, row_of
 
@@ -49,7 +50,7 @@ def load_detector(
         DeviceUnavailable: see `open_session`.
     """
     if name_or_path == WHOLE_IMAGE:
-        return Detector(WHOLE_IMAGE, threshold=0.0, provider="", sha256="", detect=whole_image.detect)
+        return Detector(WHOLE_IMAGE, threshold=0.0, provider="", sha256="", steps=without_networks(whole_image.detect))
     try:
         path = resolve(name_or_path)
     except UnknownChoice:
@@ -67,7 +68,8 @@ def load_detector(
         threshold=row.default_threshold if row else DEFAULT_THRESHOLD,
         provider=session.provider,
         sha256=session.sha256,
-        detect=partial(ARCHITECTURES[architecture], session, spec),
+        steps=partial(ARCHITECTURES[architecture], session, spec),
+        session=session,
     )
 
 

@@ -11,6 +11,7 @@ from pose_core.estimators.metadata import SPEC_KEY, read_spec
 from pose_core.estimators.top_down import estimate
 from pose_core.schemes import SCHEMES, WHOLE_BODY
 from pose_core.session import Device, Session, open_session
+from pose_core.steps import Steps, run_steps
 from pose_core.timing import Timer
 from pose_core.types import Image, PeopleKeypoints, PersonBox, Size
 from pose_core.weights import WEIGHTS, resolve, row_of
@@ -45,14 +46,24 @@ class Estimator:
         threshold: score from which a point shows when the caller names none.
         provider: onnxruntime's name of what computes.
         sha256: of the network's file.
-        estimate: photo, boxes and timer in, keypoints of everybody out.
+        steps: photo, boxes and timer in, keypoints of everybody out.
+        session: the network.
     """
 
     name: str
     threshold: float
     provider: str
     sha256: str
-    estimate: Callable[[Image, Sequence[PersonBox], Timer], PeopleKeypoints]
+    steps: Callable[[Image, Sequence[PersonBox], Timer], Steps[PeopleKeypoints]]
+    session: Session
+
+    def estimate(self, image: Image, boxes: Sequence[PersonBox], timer: Timer) -> PeopleKeypoints:
+        """The 133 keypoints of the person in each box, in photo pixels, with raw scores.
+
+        Raises:
+            ModelError: the network failed.
+        """
+        return run_steps(self.steps(image, boxes, timer), timer)
 
 
 def load_estimator(name_or_path: str, device: Device = "auto", threads: int = 0) -> Estimator:
@@ -67,7 +78,8 @@ def load_estimator(name_or_path: str, device: Device = "auto", threads: int = 0)
         threshold=spec.threshold,
         provider=session.provider,
         sha256=session.sha256,
-        estimate=partial(estimate, session, spec),
+        steps=partial(estimate, session, spec),
+        session=session,
     )
 
 
