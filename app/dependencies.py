@@ -5,10 +5,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.engine import Engine
+from app.metrics import Metrics
 from app.models import ModelStore
 from app.security.fetch import Fetcher
 from app.service import PoseService
 from app.settings import Settings
+from pose_core.timing import Timer
 
 
 def _settings(request: Request) -> Settings:
@@ -27,7 +29,7 @@ def _engine(request: Request) -> Engine:
 
 
 def _service(request: Request) -> PoseService:
-    return PoseService(_models(request), _settings(request))
+    return PoseService(_models(request), _settings(request), _metrics(request).seen)
 
 
 def _fetcher(request: Request) -> Fetcher | None:
@@ -35,7 +37,19 @@ def _fetcher(request: Request) -> Fetcher | None:
     return fetcher
 
 
+def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.app.state.metrics
+    return metrics
+
+
+def _timer(request: Request) -> Timer:
+    timer: Timer = request.state.timer
+    return timer
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
+TimerDep = Annotated[Timer, Depends(_timer)]
 ModelsDep = Annotated[ModelStore, Depends(_models)]
 FetcherDep = Annotated[Fetcher | None, Depends(_fetcher)]
 EngineDep = Annotated[Engine, Depends(_engine)]

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.engine import Overloaded
+from app.routes import method_of, route_of
 from app.security.headers import add_headers
 from pose_core.errors import (
     ImageTooLarge,
@@ -201,7 +202,7 @@ def _secret(title: str) -> Problem:
 
 
 def _which(request: Request) -> tuple[str, str, str]:
-    return request.method, request.url.path, request.scope.get("request_id", "")
+    return method_of(request.scope), route_of(request.scope), request.scope.get("request_id", "")
 
 
 def of_http_error(_request: Request, error: Exception) -> Problem:

@@ -3,7 +3,7 @@
 The server calls it from worker threads, the command line directly.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from app.answer import Answer
@@ -32,10 +32,17 @@ from pose_core.types import Image, Size, SkeletonMap
 
 @dataclass(frozen=True, slots=True)
 class PoseService:
-    """Answers requests with the networks of a store."""
+    """Answers requests with the networks of a store.
+
+    Attributes:
+        models: the networks.
+        settings: of the server.
+        seen: told the pixels of every photo and how many people were found there.
+    """
 
     models: ModelStore
     settings: Settings
+    seen: Callable[[int, int], None] = lambda _pixels, _people: None
 
     def answer(self, data: bytes, parameters: PoseParameters, timer: Timer) -> Answer:
         """Decode a photo and estimate everybody in it.
@@ -58,6 +65,7 @@ class PoseService:
             finish = lambda drawn: legacy.after(drawn, original, resolution)  # noqa: E731 - closes over this request
         pipeline = self.models.pipeline(parameters.estimator, parameters.detector)
         estimate = pipeline.estimate_poses(photo, parameters.people_request(self.settings.max_people), timer)
+        self.seen(photo.shape[0] * photo.shape[1], len(estimate.poses))
         placement = place(Size.of(photo), canvas, parameters.fit)
         people = openpose_people(estimate.keypoints, [pose.box for pose in estimate.poses])
         shown = [keep_parts(person, parameters.parts) for person in people]

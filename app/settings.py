@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.images import ImageLimits
+from app.logs import LogFormat, LogLevel
 from app.security.keys import Key, parse_keys
 from pose_core.detectors import ChannelOrder
 from pose_core.session import Device
@@ -73,6 +74,9 @@ class Settings(BaseSettings):
     )
     allow_urls: bool = Field(False, description="JSON may name photos by web address")  # noqa: FBT003 - the default
     url_timeout_s: float = Field(10, gt=0, le=300, description="for loading one of those, redirects included")
+    log_format: LogFormat = Field("auto", description="json, text, or auto: text on a terminal, else json")
+    log_level: LogLevel = Field("info", description="the least that is logged; requests are info")
+    telemetry: bool = Field(False, description="spans over OTLP, see OTEL_EXPORTER_OTLP_ENDPOINT")  # noqa: FBT003 - the default
     metrics: Metrics = Field("key", description="/metrics: needs a key where there are some, open to all, or off")
 
     @model_validator(mode="after")

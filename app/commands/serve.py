@@ -8,6 +8,7 @@ import typer
 import uvicorn
 
 from app.commands import options
+from app.logs import configure_logs
 from app.main import create_app
 from app.models import load_defaults
 from app.settings import similar_variables, unknown_variables
@@ -30,8 +31,12 @@ def serve(
     settings = options.settings_of(estimator=estimator, detector=detector, device=device, threads=threads)
     if misspelt := unknown_variables(os.environ):
         raise InvalidInput("is no setting", field=misspelt[0], choices=similar_variables(misspelt[0]))
+    configure_logs(settings.log_format, settings.log_level)
     if not settings.keys and host not in LOOPBACK:
         logger.warning("whoever reaches %s may use this server: it has no API keys (SKELMAP_API_KEYS)", host)
     app = create_app(settings)
     load_defaults(app.state.models, settings)  # so that a device that is not there ends the command, not the server
-    uvicorn.run(app, host=host, port=port, server_header=False, timeout_graceful_shutdown=20)
+    # the log is ours, uvicorn's own lines about requests would hold paths and queries
+    uvicorn.run(
+        app, host=host, port=port, server_header=False, timeout_graceful_shutdown=20, log_config=None, access_log=False
+    )

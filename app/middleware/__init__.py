@@ -1,10 +1,13 @@
 """What lies around every request, outermost first. Pure ASGI, so that bodies stream and departures are noticed."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
 
+from app.metrics import Metrics
+from app.middleware.access import Access
 from app.middleware.body_limit import BodyLimit
 from app.middleware.key_gate import KeyGate
 from app.middleware.rate_limit import RateLimit
@@ -24,15 +27,20 @@ TOLD_HEADERS = (
 """What pages of other origins may send and see, where CORS is on."""
 
 
-def layers(settings: Settings, open_paths: Collection[str], shapes: Shapes) -> Iterator[Middleware]:
+def layers(
+    settings: Settings, metrics: Metrics, routes: Sequence[BaseRoute], open_paths: Collection[str], shapes: Shapes
+) -> Iterator[Middleware]:
     """The layers that these settings ask for.
 
     Args:
         settings: of the server.
+        metrics: where requests are counted.
+        routes: all there are.
         open_paths: paths that need no key and count for no limit.
         shapes: how problems are written under which paths.
     """
     yield Middleware(RequestId)
+    yield Middleware(Access, metrics=metrics, routes=routes)
     yield Middleware(SecurityHeaders)
     if settings.cors_origins:  # before the keys, because browsers ask for leave without them
         yield Middleware(

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Body, Request, Response
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.dependencies import EngineDep, ServiceDep, SettingsDep
+from app.dependencies import EngineDep, ServiceDep, SettingsDep, TimerDep
 from app.images import decode_base64, decode_image
 from app.parameters import MAP_PARTS, MAX_SIDE_PX, PoseParameters, RenderParameters, Side, conflict
 from app.png import encode_png
@@ -159,14 +159,14 @@ async def scripts() -> dict[str, list[str]]:
 
 
 @router.post("/controlnet/detect")
-async def detect(body: DetectRequest, service: ServiceDep, engine: EngineDep) -> Response:
+async def detect(body: DetectRequest, service: ServiceDep, engine: EngineDep, timer: TimerDep) -> Response:
     """Maps as base64 PNG and, except for `none`, pose documents in their pixels, in the order of the pictures."""
     if body.controlnet_module not in {*MODULES, "None"}:  # Forge's name of none
         given = body.controlnet_module[:100]
         raise InvalidInput("Module not available", field="controlnet_module", value=given, choices=MODULES)
     if not body.controlnet_input_images:
         raise InvalidInput("No image selected", field="controlnet_input_images")
-    return _json(await engine.run(lambda: _detect_all(service, body)))
+    return _json(await engine.run(lambda: _detect_all(service, body, timer)))
 
 
 @router.post("/controlnet/render_openpose_json")
@@ -179,13 +179,13 @@ async def render_openpose_json(
     return _json(await engine.run(lambda: _render_all(service, documents)))
 
 
-def _detect_all(service: PoseService, body: DetectRequest) -> dict[str, Any]:
+def _detect_all(service: PoseService, body: DetectRequest, timer: Timer) -> dict[str, Any]:
     """The answer to all pictures, to be called in a thread."""
     parts = MODULES[body.controlnet_module.lower()]
     images, poses = [], []
     for index, text in enumerate(body.controlnet_input_images):
         try:
-            png, pose = _detect_one(service, text, parts, body)
+            png, pose = _detect_one(service, text, parts, body, timer)
         except InvalidInput as error:
             names = {"image": f"controlnet_input_images[{index}]", "resolution": "controlnet_processor_res"}
             raise error.about(names.get(error.field, error.field)) from error
@@ -195,15 +195,16 @@ def _detect_all(service: PoseService, body: DetectRequest) -> dict[str, Any]:
 
 
 def _detect_one(
-    service: PoseService, text: str, parts: tuple[Part, ...], body: DetectRequest
+    service: PoseService, text: str, parts: tuple[Part, ...], body: DetectRequest, timer: Timer
 ) -> tuple[bytes, list[object]]:
     """PNG and pose documents of one picture: one, or none where no parts are asked for."""
     limits = service.settings.image_limits
-    photo = decode_image(decode_base64(text, limits), limits)
+    with timer("decode"):
+        photo = decode_image(decode_base64(text, limits), limits)
     if not parts:
         return encode_png(photo), []
     parameters = PoseParameters(parts=parts, resolution=body.resolution(Size.of(photo)), dialect="a1111")
-    answer = service.answer_photo(photo, parameters, Timer())
+    answer = service.answer_photo(photo, parameters, timer)
     return answer.map_rgb_png(), [DIALECTS["a1111"].write(answer.scene, answer.threshold)]
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from app import __version__
 from app.answer import Answer
 from app.bodies import read_document, read_photo
-from app.dependencies import EngineDep, FetcherDep, ModelsDep, ServiceDep, SettingsDep
+from app.dependencies import EngineDep, FetcherDep, ModelsDep, ServiceDep, SettingsDep, TimerDep
 from app.formats import FORMATS
 from app.openapi import document_route, photo_route
 from app.parameters import ConvertParameters, PoseParameters, RenderParameters
@@ -25,7 +25,13 @@ router = APIRouter(tags=["pose"])
 
 @router.post("/pose", openapi_extra=photo_route(PoseParameters))
 async def pose(
-    request: Request, service: ServiceDep, settings: SettingsDep, engine: EngineDep, fetcher: FetcherDep
+    request: Request,
+    *,
+    service: ServiceDep,
+    settings: SettingsDep,
+    engine: EngineDep,
+    fetcher: FetcherDep,
+    timer: TimerDep,
 ) -> Response:
     """Find everybody in a photo: 133 keypoints each, and the skeleton map drawn from them.
 
@@ -35,7 +41,7 @@ async def pose(
     data, given = await read_photo(request, settings.image_limits, fetcher)
     parameters = PoseParameters.model_validate(given)
     chosen = parameters.format or accepted_format(request.headers.get("accept", ""))
-    return await engine.run(lambda: answer_pose(service, data, parameters, chosen))
+    return await engine.run(lambda: answer_pose(service, data, parameters, chosen, timer))
 
 
 @router.post("/render", openapi_extra=document_route(RenderParameters, "image/png", "image/svg+xml"))
@@ -113,9 +119,8 @@ def _quality(parameters: list[str]) -> float:
     return 1.0
 
 
-def answer_pose(service: PoseService, data: bytes, parameters: PoseParameters, chosen: str) -> Response:
+def answer_pose(service: PoseService, data: bytes, parameters: PoseParameters, chosen: str, timer: Timer) -> Response:
     """The whole work of one request, to be called in a thread."""
-    timer = Timer()
     answer = service.answer(data, parameters, timer)
     body = FORMATS[chosen].write(answer)
     return Response(body, headers=answer_headers(answer), media_type=FORMATS[chosen].media_type)
