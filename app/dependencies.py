@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.cache import ResultCache
 from app.engine import Engine
 from app.metrics import Metrics
 from app.models import ModelStore
@@ -37,6 +38,11 @@ def _fetcher(request: Request) -> Fetcher | None:
     return fetcher
 
 
+def _cache(request: Request) -> ResultCache:
+    cache: ResultCache = request.app.state.cache
+    return cache
+
+
 def _metrics(request: Request) -> Metrics:
     metrics: Metrics = request.app.state.metrics
     return metrics
@@ -51,6 +57,7 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 TimerDep = Annotated[Timer, Depends(_timer)]
 ModelsDep = Annotated[ModelStore, Depends(_models)]
+CacheDep = Annotated[ResultCache, Depends(_cache)]
 FetcherDep = Annotated[Fetcher | None, Depends(_fetcher)]
 EngineDep = Annotated[Engine, Depends(_engine)]
 ServiceDep = Annotated[PoseService, Depends(_service)]

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 from app import __version__, problems
+from app.cache import ResultCache
 from app.engine import Engine
 from app.metrics import Metrics
 from app.middleware import layers
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.models = ModelStore(settings)
+    app.state.cache = ResultCache(settings.result_cache_bytes)
     app.state.fetcher = Fetcher(settings.max_bytes, settings.url_timeout_s) if settings.allow_urls else None
     problems.install(app, shapes)
     for protocol in PROTOCOLS.values():

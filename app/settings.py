@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     max_side_px: int = Field(16384, ge=1, le=32_000, description="longest side of a photo")
     max_canvas_pixels: int = Field(50_000_000, ge=1, description="largest map")
     max_people: Annotated[int, Field(ge=1, le=1000)] = Field(64, description="people per photo at the most")
+    result_cache_bytes: int = Field(0, ge=0, description="answers kept in memory to be given again; 0: none")
 
     api_keys: SecretStr | None = Field(None, description="keys as name:key, with commas; none: no key is needed")
     api_keys_file: Path | None = Field(None, description="file with such keys, one a line")

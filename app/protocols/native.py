@@ -10,12 +10,12 @@ from fastapi import APIRouter, Request, Response
 from app import __version__
 from app.answer import Answer
 from app.bodies import read_document, read_photo
-from app.dependencies import EngineDep, FetcherDep, ModelsDep, ServiceDep, SettingsDep, TimerDep
+from app.cache import StoredAnswer, entity_tag, names
+from app.dependencies import CacheDep, EngineDep, FetcherDep, ModelsDep, ServiceDep, SettingsDep, TimerDep
 from app.formats import FORMATS
 from app.openapi import document_route, photo_route
 from app.parameters import ConvertParameters, PoseParameters, RenderParameters
 from app.protocols.protocol import Protocol
-from app.service import PoseService
 from pose_core.session import runtime_description
 from pose_core.timing import Timer
 from pose_core.weights import WEIGHTS, installed
@@ -32,16 +32,31 @@ async def pose(
     engine: EngineDep,
     fetcher: FetcherDep,
     timer: TimerDep,
+    cache: CacheDep,
 ) -> Response:
     """Find everybody in a photo: 133 keypoints each, and the skeleton map drawn from them.
 
     The photo comes as multipart field `image`, as the raw body, or base64 in JSON. Parameters come in the query or
-    beside the photo. The answer's format follows `format`, else the Accept header, else it is JSON.
+    beside the photo. The answer's format follows `format`, else the Accept header, else it is JSON. With the ETag of
+    an earlier answer in If-None-Match: 304 where it still holds.
     """
     data, given = await read_photo(request, settings.image_limits, fetcher)
     parameters = PoseParameters.model_validate(given)
     chosen = parameters.format or accepted_format(request.headers.get("accept", ""))
-    return await engine.run(lambda: answer_pose(service, data, parameters, chosen, timer))
+    asked, owner = request.headers.get("if-none-match", ""), request.state.key_name
+
+    def work() -> Response:
+        tag = entity_tag(service, data, parameters, chosen)
+        if names(asked, tag):
+            return Response(status_code=304, headers=tag_headers(tag))
+        if (known := cache.find(owner, tag)) is None:
+            answer = service.answer(data, parameters, timer)
+            known = StoredAnswer(FORMATS[chosen].write(answer), answer_headers(answer))
+            cache.store(owner, tag, known)
+        headers = {**known.headers, **tag_headers(tag), "Server-Timing": server_timing(timer)}
+        return Response(known.body, headers=headers, media_type=FORMATS[chosen].media_type)
+
+    return await engine.run(work)
 
 
 @router.post("/render", openapi_extra=document_route(RenderParameters, "image/png", "image/svg+xml"))
@@ -119,23 +134,24 @@ def _quality(parameters: list[str]) -> float:
     return 1.0
 
 
-def answer_pose(service: PoseService, data: bytes, parameters: PoseParameters, chosen: str, timer: Timer) -> Response:
-    """The whole work of one request, to be called in a thread."""
-    answer = service.answer(data, parameters, timer)
-    body = FORMATS[chosen].write(answer)
-    return Response(body, headers=answer_headers(answer), media_type=FORMATS[chosen].media_type)
-
-
 def answer_headers(answer: Answer) -> Mapping[str, str]:
     """What a caller who asked for a picture still wants to know."""
-    stages = answer.timer.seconds.items()
     return {
         "X-Pose-People": str(len(answer.poses)),
         "X-Pose-Provider": answer.provider,
         "X-Pose-Estimator": quote(answer.estimator),
         "X-Pose-Detector": quote(answer.detector),
-        "Server-Timing": ", ".join(f"{stage};dur={seconds * 1e3:.2f}" for stage, seconds in stages),
     }
+
+
+def tag_headers(tag: str) -> Mapping[str, str]:
+    """How an answer may be kept: by the caller alone, and not without asking whether it still holds."""
+    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+
+
+def server_timing(timer: Timer) -> str:
+    """The Server-Timing header; empty where the answer was there already."""
+    return ", ".join(f"{stage};dur={seconds * 1e3:.2f}" for stage, seconds in timer.seconds.items())
 
 
 PROTOCOL = Protocol(router)

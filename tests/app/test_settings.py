@@ -27,6 +27,7 @@ BAD = [
     ("max_people", 0),
     ("max_people", 1001),
     ("max_requests_per_minute", -1),
+    ("result_cache_bytes", -1),
     ("metrics", "perhaps"),
     ("log_format", "xml"),
     ("log_level", "loud"),
