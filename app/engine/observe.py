@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 RejectedReason = Literal["queue_full", "too_late", "draining"]
-"""Why a request was refused on arrival: no room, no chance of an answer before its deadline, or the server is ending."""
+"""Why a request was refused on arrival: no room, no chance of an answer before its deadline, or the server ends."""
 
 FailedReason = Literal["deadline", "client_gone", "out_of_memory", "network", "unavailable", "error"]
 """What became of an accepted request that got no answer of its own: its time was over, its client left, a network had
