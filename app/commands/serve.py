@@ -3,11 +3,11 @@
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from app.commands import options
 from app.main import create_app
-from app.models import load_defaults
+from app.models import check_defaults
+from app.server import serve as listen
 
 
 def serve(
@@ -20,6 +20,5 @@ def serve(
 ) -> None:
     """Serve POST /pose and the rest on one address. All settings: environment variables SKELMAP_*."""
     settings = options.settings_of(estimator=estimator, detector=detector, device=device, threads=threads)
-    app = create_app(settings)
-    load_defaults(app.state.models, settings)  # so that a device that is not there ends the command, not the server
-    uvicorn.run(app, host=host, port=port, server_header=False, timeout_graceful_shutdown=20)
+    check_defaults(settings)
+    listen(create_app(settings), settings, host, port)

@@ -101,7 +101,7 @@ class Lane:
         working: list[int] = []
         for size in self.sizes:
             try:
-                self._network.run(self._network.blank(size))
+                _check_length(self.name, self._network.run(self._network.blank(size)), size)
             except (DeviceLost, DeviceUnavailable):
                 raise
             except ModelError as error:
@@ -150,6 +150,13 @@ class Lane:
             self._changed.notify()
         job.future.add_done_callback(lambda _: self._leave(job))
         return job.future
+
+    def suspect(self, error: Exception) -> None:
+        """The network answered what makes no sense: not ready until it has answered a batch of nothing."""
+        with self._changed:
+            if not self._dead:
+                self._suspect(error)
+                self._changed.notify()
 
     def _leave(self, job: Job) -> None:
         """Drop the rows of a request that gave up, and end the run in progress if nobody else waits for it."""

@@ -68,8 +68,8 @@ class Observe:
         batch: after each run of a network.
         rejected: a request was refused on arrival.
         failed: a request was accepted and got no answer of its own; bad input is none of that.
-        finished: a request was answered; seconds per stage: read, wait (for its turn), decode, queue (in lanes),
-            letterbox, detector, nms, crop, pose, decode_pose, draw, encode, as far as it had them.
+        finished: a request was answered; seconds per stage: decode, queue (all waiting), letterbox, detector, nms,
+            crop, pose, decode_pose, draw, encode, as far as it had them.
         loaded: a network was loaded and warmed up.
         ready: the server became ready, or no longer is.
     """

@@ -10,13 +10,14 @@ from fastapi import APIRouter, Request, Response
 from app import __version__
 from app.answer import Answer
 from app.bodies import read_document, read_photo
-from app.dependencies import EngineDep, ModelsDep, ServiceDep, SettingsDep
+from app.dependencies import ModelsDep, ServiceDep, SettingsDep, WorkDep
 from app.formats import FORMATS
 from app.openapi import document_route, photo_route
 from app.parameters import ConvertParameters, PoseParameters, RenderParameters
 from app.protocols.protocol import Protocol
 from app.service import PoseService
 from pose_core.session import runtime_description
+from pose_core.steps import Steps
 from pose_core.timing import Timer
 from pose_core.weights import WEIGHTS, installed
 
@@ -24,7 +25,7 @@ router = APIRouter(tags=["pose"])
 
 
 @router.post("/pose", openapi_extra=photo_route(PoseParameters))
-async def pose(request: Request, service: ServiceDep, settings: SettingsDep, engine: EngineDep) -> Response:
+async def pose(request: Request, service: ServiceDep, settings: SettingsDep, work: WorkDep) -> Response:
     """Find everybody in a photo: 133 keypoints each, and the skeleton map drawn from them.
 
     The photo comes as multipart field `image`, as the raw body, or base64 in JSON. Parameters come in the query or
@@ -33,25 +34,27 @@ async def pose(request: Request, service: ServiceDep, settings: SettingsDep, eng
     data, given = await read_photo(request, settings.image_limits)
     parameters = PoseParameters.model_validate(given)
     chosen = parameters.format or accepted_format(request.headers.get("accept", ""))
-    return await engine.run(lambda: answer_pose(service, data, parameters, chosen))
+    timer = Timer()
+    steps = answer_pose(service, data, parameters, chosen, timer)
+    return await work.run(steps, timer, prepare=work.loading(parameters.estimator, parameters.detector))
 
 
 @router.post("/render", openapi_extra=document_route(RenderParameters, "image/png", "image/svg+xml"))
-async def render(request: Request, service: ServiceDep, engine: EngineDep) -> Response:
+async def render(request: Request, service: ServiceDep, work: WorkDep) -> Response:
     """Draw the map of a pose document in any dialect."""
     document, given = await read_document(request)
     given.setdefault("format", accepted_format(request.headers.get("accept", "image/png"), ("png", "svg")))
     parameters = RenderParameters.model_validate(given)
-    body = await engine.run(lambda: service.render(document, parameters))
+    body = await work.call(lambda: service.render(document, parameters))
     return Response(body, media_type=FORMATS[parameters.format].media_type)
 
 
 @router.post("/convert", openapi_extra=document_route(ConvertParameters, "application/json"))
-async def convert(request: Request, service: ServiceDep, engine: EngineDep) -> Response:
+async def convert(request: Request, service: ServiceDep, work: WorkDep) -> Response:
     """Write a pose document in another dialect; coordinates follow the asked-for canvas."""
     document, given = await read_document(request)
     parameters = ConvertParameters.model_validate(given)
-    converted = await engine.run(lambda: service.convert(document, parameters))
+    converted = await work.call(lambda: service.convert(document, parameters))
     return Response(orjson.dumps(converted), media_type="application/json")
 
 
@@ -111,10 +114,11 @@ def _quality(parameters: list[str]) -> float:
     return 1.0
 
 
-def answer_pose(service: PoseService, data: bytes, parameters: PoseParameters, chosen: str) -> Response:
-    """The whole work of one request, to be called in a thread."""
-    timer = Timer()
-    answer = service.answer(data, parameters, timer)
+def answer_pose(
+    service: PoseService, data: bytes, parameters: PoseParameters, chosen: str, timer: Timer
+) -> Steps[Response]:
+    """The whole work of one request, told as steps."""
+    answer = yield from service.steps(data, parameters, timer)
     body = FORMATS[chosen].write(answer)
     return Response(body, headers=answer_headers(answer), media_type=FORMATS[chosen].media_type)
 
