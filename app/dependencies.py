@@ -1,6 +1,10 @@
 """What routes ask for, as annotated types."""
 
-from typing import Annotated
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
@@ -11,7 +15,69 @@ from app.models import ModelStore
 from app.security.fetch import Fetcher
 from app.service import PoseService
 from app.settings import Settings
+from pose_core.errors import InvalidInput
+from pose_core.steps import Steps
 from pose_core.timing import Timer
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The engine as one request uses it: in the time the client gives, and until the client leaves."""
+
+    engine: Engine
+    models: ModelStore
+    request: Request
+
+    def loading(self, estimator: str | None = None, detector: str | None = None) -> Callable[[], object] | None:
+        """What loads these networks, None for the defaults; nothing where they are in memory already."""
+        return None if self.models.has(estimator, detector) else partial(self.models.pipeline, estimator, detector)
+
+    async def run(self, steps: Steps[Result], timer: Timer, *, prepare: Callable[[], object] | None = None) -> Result:
+        """The result of steps that need networks.
+
+        Raises:
+            EngineError: see `Engine.run`.
+            PoseError: see the steps.
+        """
+        return await self.engine.run(
+            steps, timer, prepare=prepare, timeout_s=asked_timeout_s(self.request), gone=partial(left, self.request)
+        )
+
+    async def call(self, function: Callable[[], Result]) -> Result:
+        """The result of a function that needs no network.
+
+        Raises:
+            EngineError: see `Engine.run`.
+        """
+        return await self.engine.call(
+            function, timeout_s=asked_timeout_s(self.request), gone=partial(left, self.request)
+        )
+
+
+def asked_timeout_s(request: Request) -> float | None:
+    """How long the client will wait, by its header X-Request-Timeout; None where it does not say.
+
+    Raises:
+        InvalidInput: that is no time.
+    """
+    given = request.headers.get("x-request-timeout")
+    if given is None:
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise InvalidInput("expected seconds, more than 0", field="X-Request-Timeout", value=given)
+    return seconds
+
+
+async def left(request: Request) -> None:
+    """Return when the client is gone; to be awaited once the body has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _settings(request: Request) -> Settings:
@@ -24,9 +90,8 @@ def _models(request: Request) -> ModelStore:
     return models
 
 
-def _engine(request: Request) -> Engine:
-    engine: Engine = request.app.state.engine
-    return engine
+def _work(request: Request) -> Work:
+    return Work(request.app.state.engine, request.app.state.models, request)
 
 
 def _service(request: Request) -> PoseService:
@@ -59,5 +124,5 @@ TimerDep = Annotated[Timer, Depends(_timer)]
 ModelsDep = Annotated[ModelStore, Depends(_models)]
 CacheDep = Annotated[ResultCache, Depends(_cache)]
 FetcherDep = Annotated[Fetcher | None, Depends(_fetcher)]
-EngineDep = Annotated[Engine, Depends(_engine)]
+WorkDep = Annotated[Work, Depends(_work)]
 ServiceDep = Annotated[PoseService, Depends(_service)]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -10,10 +11,10 @@ from starlette.routing import BaseRoute
 
 from app import __version__, problems
 from app.cache import ResultCache
-from app.engine import Engine
+from app.engine import Engine, Observe, both
 from app.metrics import Metrics
 from app.middleware import layers
-from app.models import ModelStore, load_defaults
+from app.models import Defaults, ModelStore
 from app.protocols import PROTOCOLS
 from app.security.fetch import Fetcher
 from app.settings import Settings
@@ -23,15 +24,12 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, observe: Observe = Observe()) -> FastAPI:  # noqa: B008 - frozen
     """The server with these settings, or with those of the environment.
 
-    The default models are loaded at start. Missing weights leave the server running, not ready, saying what to pull;
-    a device that is not there or a broken file stops it.
-
-    Raises at start-up:
-        DeviceUnavailable: `device` is cuda and the networks would run on the CPU.
-        ModelError: a model file that cannot be used.
+    The default models are loaded while it already listens; /readyz says how far that is. Missing weights leave the
+    server running, not ready, saying what to pull. What only another process can get over, such as a broken file or a
+    device that is not there, is left in `app.state.engine.readiness.fatal`.
 
     Raises:
         InvalidInput: `telemetry` is on and its extra is not installed.
@@ -43,10 +41,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.engine = Engine(settings.workers, settings.max_queue)
-        app.state.readiness = load_defaults(app.state.models, settings)
+        engine = app.state.engine = Engine(settings.limits, both(metrics.observe(), observe))
+        app.state.models = ModelStore(settings, engine.open_lane, engine.close_lane)
+        app.state.defaults = Defaults(app.state.models, settings, engine.readiness)
+        Thread(target=app.state.defaults.load, name="load", daemon=True).start()
         yield
-        app.state.engine.close()
+        engine.close()
         if tracer_provider:
             await asyncio.to_thread(tracer_provider.shutdown)
 
@@ -60,7 +60,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.metrics = metrics
-    app.state.models = ModelStore(settings)
     app.state.cache = ResultCache(settings.result_cache_bytes)
     app.state.fetcher = Fetcher(settings.max_bytes, settings.url_timeout_s) if settings.allow_urls else None
     problems.install(app, shapes)

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.engine import Overloaded
+from app.engine import ClientGone, DeadlineExceeded, Overloaded, Unavailable
 from app.routes import method_of, route_of
 from app.security.headers import add_headers
 from pose_core.errors import (
@@ -214,8 +214,19 @@ def of_http_error(_request: Request, error: Exception) -> Problem:
 
 def of_overload(_request: Request, error: Exception) -> Problem:
     """503 with the time to come back."""
-    assert isinstance(error, Overloaded)
-    return Problem(503, "Overloaded", str(error), str(error), headers={"Retry-After": str(error.retry_after_s)})
+    assert isinstance(error, Overloaded | Unavailable)
+    title = "Overloaded" if isinstance(error, Overloaded) else "Unavailable"
+    return Problem(503, title, str(error), str(error), headers={"Retry-After": str(error.retry_after_s)})
+
+
+def of_deadline(_request: Request, error: Exception) -> Problem:
+    """504."""
+    return Problem(504, "Deadline exceeded", str(error), str(error))
+
+
+def of_client_gone(_request: Request, error: Exception) -> Problem:
+    """499, as proxies log it; nobody reads this."""
+    return Problem(499, "Client closed request", str(error), str(error))
 
 
 def of_disconnect(_request: Request, _error: Exception) -> Problem:
@@ -235,6 +246,9 @@ PROBLEMS: dict[type[Exception], Callable[[Request, Exception], Problem]] = {
     PoseError: of_pose_error,
     HTTPException: of_http_error,
     Overloaded: of_overload,
+    Unavailable: of_overload,
+    DeadlineExceeded: of_deadline,
+    ClientGone: of_client_gone,
     ClientDisconnect: of_disconnect,
     Exception: of_anything,
 }

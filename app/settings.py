@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.engine import Limits
 from app.images import ImageLimits
 from app.logs import LogFormat, LogLevel
 from app.security.keys import Key, parse_keys
@@ -55,8 +56,23 @@ class Settings(BaseSettings):
     )
     max_loaded_models: int = Field(4, ge=2, le=64, description="networks kept in memory")
 
-    workers: int = Field(2, ge=1, le=64, description="photos worked on at the same time")
-    max_queue: int = Field(32, ge=0, le=10_000, description="photos waiting beyond those; more are refused with 503")
+    workers: int = Field(2, ge=1, le=64, description="threads that decode, draw and encode")
+    max_active: int = Field(16, ge=1, le=1024, description="requests worked on at a time, photos in memory")
+    max_queue: int = Field(32, ge=0, le=10_000, description="requests waiting beyond those; more are refused with 503")
+    max_queue_items: int = Field(
+        256, ge=1, le=100_000, description="people and photos waiting for networks, of all requests together"
+    )
+    max_batch_size: int = Field(
+        0, ge=0, le=1024, description="people in one network run, of whatever requests; 0: 16 on CUDA, 4 on the CPU"
+    )
+    max_batch_delay_s: float = Field(0, ge=0, le=1, description="how long people wait for others to join their run")
+    request_timeout_s: float = Field(
+        30, gt=0, le=3600, description="a request that takes longer gets 504; X-Request-Timeout may ask for less"
+    )
+    drain_delay_s: float = Field(
+        2, ge=0, le=300, description="serving on after SIGTERM while /readyz says 503, until nobody sends more"
+    )
+    shutdown_timeout_s: int = Field(20, ge=1, le=3600, description="for requests that are still open then")
 
     max_bytes: int = Field(20 * 2**20, ge=1024, description="largest upload")
     max_pixels: int = Field(50_000_000, ge=1, description="largest photo")
@@ -105,6 +121,19 @@ class Settings(BaseSettings):
             field = "api_keys" if self.api_keys_file is None else "api_keys_file"
             reason = "is not UTF-8 text" if isinstance(error, UnicodeError) else str(error)
             raise _refused(field, reason) from None
+
+    @property
+    def limits(self) -> Limits:
+        """What the engine does at the most."""
+        return Limits(
+            workers=self.workers,
+            active=self.max_active,
+            queue=self.max_queue,
+            items=self.max_queue_items,
+            batch_size=self.max_batch_size,
+            batch_delay_s=self.max_batch_delay_s,
+            timeout_s=self.request_timeout_s,
+        )
 
     @property
     def image_limits(self) -> ImageLimits:

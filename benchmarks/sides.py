@@ -131,7 +131,6 @@ class Ours:
             Estimator(
                 networks.estimator,
                 spec.threshold,
-                looker.provider,
                 looker.sha256,
                 partial(estimate, looker, spec),
                 looker,

@@ -79,7 +79,7 @@ def run_in_batches(session: Session, rows: Float32[np.ndarray, "rows 3 height wi
     for start, stop, size in plan_batches(len(rows), session.batch_sizes):
         outputs = session.run(fill_up(rows[start:stop], size))
         parts.append({name: output[: stop - start] for name, output in outputs.items()})
-    return parts[0] if len(parts) == 1 else join(parts)
+    return join(parts)
 
 
 def fill_up(rows: Float32[np.ndarray, "rows 3 height width"], size: int) -> Float32[np.ndarray, "batch 3 height width"]:
@@ -93,6 +93,8 @@ def fill_up(rows: Float32[np.ndarray, "rows 3 height width"], size: int) -> Floa
 
 def join(parts: Sequence[Outputs]) -> Outputs:
     """The outputs of consecutive rows as one."""
+    if len(parts) == 1:
+        return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -5,12 +5,12 @@ import os
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from app.commands import options
 from app.logs import configure_logs
 from app.main import create_app
-from app.models import load_defaults
+from app.models import check_defaults
+from app.server import serve as listen
 from app.settings import similar_variables, unknown_variables
 from pose_core.errors import InvalidInput
 
@@ -34,9 +34,5 @@ def serve(
     configure_logs(settings.log_format, settings.log_level)
     if not settings.keys and host not in LOOPBACK:
         logger.warning("whoever reaches %s may use this server: it has no API keys (SKELMAP_API_KEYS)", host)
-    app = create_app(settings)
-    load_defaults(app.state.models, settings)  # so that a device that is not there ends the command, not the server
-    # the log is ours, uvicorn's own lines about requests would hold paths and queries
-    uvicorn.run(
-        app, host=host, port=port, server_header=False, timeout_graceful_shutdown=20, log_config=None, access_log=False
-    )
+    check_defaults(settings)
+    listen(create_app(settings), settings, host, port)

@@ -5,11 +5,11 @@ thread; what they raise is not caught.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 RejectedReason = Literal["queue_full", "too_late", "draining"]
-"""Why a request was refused on arrival: no room, no chance of an answer before its deadline, or the server is ending."""
+"""Why a request was refused on arrival: no room, no chance of an answer before its deadline, or the server ends."""
 
 FailedReason = Literal["deadline", "client_gone", "out_of_memory", "network", "unavailable", "error"]
 """What became of an accepted request that got no answer of its own: its time was over, its client left, a network had
@@ -68,8 +68,8 @@ class Observe:
         batch: after each run of a network.
         rejected: a request was refused on arrival.
         failed: a request was accepted and got no answer of its own; bad input is none of that.
-        finished: a request was answered; seconds per stage: read, wait (for its turn), decode, queue (in lanes),
-            letterbox, detector, nms, crop, pose, decode_pose, draw, encode, as far as it had them.
+        finished: a request was answered; seconds per stage: decode, queue (all waiting), letterbox, detector, nms,
+            crop, pose, decode_pose, draw, encode, as far as it had them.
         loaded: a network was loaded and warmed up.
         ready: the server became ready, or no longer is.
     """
@@ -82,3 +82,18 @@ class Observe:
     finished: Callable[[Mapping[str, float]], None] = ignore
     loaded: Callable[[ModelLoaded], None] = ignore
     ready: Callable[[bool], None] = ignore
+
+
+def both(one: Observe, other: Observe) -> Observe:
+    """Whoever is told, first the one and then the other."""
+
+    def in_turn(name: str) -> Callable[..., None]:
+        first, second = getattr(one, name), getattr(other, name)
+
+        def tell(*what: object) -> None:
+            first(*what)
+            second(*what)
+
+        return tell
+
+    return Observe(**{field.name: in_turn(field.name) for field in fields(Observe)})

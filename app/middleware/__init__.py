@@ -19,7 +19,7 @@ from app.settings import Settings
 _BASE64_GROWTH = 1.4
 _FIELDS_BYTES = 1 << 20
 
-ASKED_HEADERS = ("Authorization", "Content-Type", "If-None-Match", "X-API-Key", "X-Request-ID")
+ASKED_HEADERS = ("Authorization", "Content-Type", "If-None-Match", "X-API-Key", "X-Request-ID", "X-Request-Timeout")
 TOLD_HEADERS = (
     *("ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "X-Pose-Detector", "X-Pose-Estimator"),
     *("X-Pose-People", "X-Pose-Provider", "X-Request-ID"),

@@ -1,6 +1,7 @@
 """Skelmap's own routes: /pose, /render, /convert, /models, /version."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -10,13 +11,15 @@ from fastapi import APIRouter, Request, Response
 from app import __version__
 from app.answer import Answer
 from app.bodies import read_document, read_photo
-from app.cache import StoredAnswer, entity_tag, names
-from app.dependencies import CacheDep, EngineDep, FetcherDep, ModelsDep, ServiceDep, SettingsDep, TimerDep
+from app.cache import ResultCache, StoredAnswer, entity_tag, names
+from app.dependencies import CacheDep, FetcherDep, ModelsDep, ServiceDep, SettingsDep, TimerDep, WorkDep
 from app.formats import FORMATS
 from app.openapi import document_route, photo_route
 from app.parameters import ConvertParameters, PoseParameters, RenderParameters
 from app.protocols.protocol import Protocol
+from app.service import PoseService
 from pose_core.session import runtime_description
+from pose_core.steps import Steps
 from pose_core.timing import Timer
 from pose_core.weights import WEIGHTS, installed
 
@@ -29,7 +32,7 @@ async def pose(
     *,
     service: ServiceDep,
     settings: SettingsDep,
-    engine: EngineDep,
+    work: WorkDep,
     fetcher: FetcherDep,
     timer: TimerDep,
     cache: CacheDep,
@@ -43,38 +46,27 @@ async def pose(
     data, given = await read_photo(request, settings.image_limits, fetcher)
     parameters = PoseParameters.model_validate(given)
     chosen = parameters.format or accepted_format(request.headers.get("accept", ""))
-    asked, owner = request.headers.get("if-none-match", ""), request.state.key_name
-
-    def work() -> Response:
-        tag = entity_tag(service, data, parameters, chosen)
-        if names(asked, tag):
-            return Response(status_code=304, headers=tag_headers(tag))
-        if (known := cache.find(owner, tag)) is None:
-            answer = service.answer(data, parameters, timer)
-            known = StoredAnswer(FORMATS[chosen].write(answer), answer_headers(answer))
-            cache.store(owner, tag, known)
-        headers = {**known.headers, **tag_headers(tag), "Server-Timing": server_timing(timer)}
-        return Response(known.body, headers=headers, media_type=FORMATS[chosen].media_type)
-
-    return await engine.run(work)
+    question = Question(data, parameters, chosen, request.state.key_name, request.headers.get("if-none-match", ""))
+    steps = answer_pose(service, question, cache, timer)
+    return await work.run(steps, timer, prepare=work.loading(parameters.estimator, parameters.detector))
 
 
 @router.post("/render", openapi_extra=document_route(RenderParameters, "image/png", "image/svg+xml"))
-async def render(request: Request, service: ServiceDep, engine: EngineDep) -> Response:
+async def render(request: Request, service: ServiceDep, work: WorkDep) -> Response:
     """Draw the map of a pose document in any dialect."""
     document, given = await read_document(request)
     given.setdefault("format", accepted_format(request.headers.get("accept", "image/png"), ("png", "svg")))
     parameters = RenderParameters.model_validate(given)
-    body = await engine.run(lambda: service.render(document, parameters))
+    body = await work.call(lambda: service.render(document, parameters))
     return Response(body, media_type=FORMATS[parameters.format].media_type)
 
 
 @router.post("/convert", openapi_extra=document_route(ConvertParameters, "application/json"))
-async def convert(request: Request, service: ServiceDep, engine: EngineDep) -> Response:
+async def convert(request: Request, service: ServiceDep, work: WorkDep) -> Response:
     """Write a pose document in another dialect; coordinates follow the asked-for canvas."""
     document, given = await read_document(request)
     parameters = ConvertParameters.model_validate(given)
-    converted = await engine.run(lambda: service.convert(document, parameters))
+    converted = await work.call(lambda: service.convert(document, parameters))
     return Response(orjson.dumps(converted), media_type="application/json")
 
 
@@ -132,6 +124,39 @@ def _quality(parameters: list[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one request wants to know.
+
+    Attributes:
+        data: the photo.
+        parameters: how it is looked at.
+        format: name of the answer's format.
+        owner: name of the key it came with.
+        if_none_match: tags of answers that the caller has.
+    """
+
+    data: bytes
+    parameters: PoseParameters
+    format: str
+    owner: str
+    if_none_match: str
+
+
+def answer_pose(service: PoseService, question: Question, cache: ResultCache, timer: Timer) -> Steps[Response]:
+    """The whole work of one request, told as steps; no networks run where the answer is known."""
+    tag = entity_tag(service, question.data, question.parameters, question.format)
+    if names(question.if_none_match, tag):
+        return Response(status_code=304, headers=tag_headers(tag))
+    written = FORMATS[question.format]
+    if (known := cache.find(question.owner, tag)) is None:
+        answer = yield from service.steps(question.data, question.parameters, timer)
+        known = StoredAnswer(written.write(answer), answer_headers(answer))
+        cache.store(question.owner, tag, known)
+    headers = {**known.headers, **tag_headers(tag), "Server-Timing": server_timing(timer)}
+    return Response(known.body, headers=headers, media_type=written.media_type)
 
 
 def answer_headers(answer: Answer) -> Mapping[str, str]:

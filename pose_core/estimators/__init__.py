@@ -44,7 +44,6 @@ class Estimator:
     Attributes:
         name: what the user called it.
         threshold: score from which a point shows when the caller names none.
-        provider: onnxruntime's name of what computes.
         sha256: of the network's file.
         steps: photo, boxes and timer in, keypoints of everybody out.
         session: the network.
@@ -52,10 +51,14 @@ class Estimator:
 
     name: str
     threshold: float
-    provider: str
     sha256: str
     steps: Callable[[Image, Sequence[PersonBox], Timer], Steps[PeopleKeypoints]]
     session: Session
+
+    @property
+    def provider(self) -> str:
+        """Onnxruntime's name of what computes."""
+        return self.session.running_on
 
     def estimate(self, image: Image, boxes: Sequence[PersonBox], timer: Timer) -> PeopleKeypoints:
         """The 133 keypoints of the person in each box, in photo pixels, with raw scores.
@@ -76,7 +79,6 @@ def load_estimator(name_or_path: str, device: Device = "auto", threads: int = 0)
     return Estimator(
         name=name_or_path if name_or_path in ESTIMATORS else session.path.stem,
         threshold=spec.threshold,
-        provider=session.provider,
         sha256=session.sha256,
         steps=partial(estimate, session, spec),
         session=session,
@@ -92,6 +94,7 @@ def open_estimator(name_or_path: str, device: Device = "auto", threads: int = 0)
     Raises:
         UnknownChoice: neither a name nor a file.
         WeightsMissing: a known name whose file has not been pulled.
+        WeightsCorrupt: a known name whose file is another one.
         ModelError: a file that is no estimator we know.
         DeviceUnavailable: see `open_session`.
     """
@@ -102,13 +105,14 @@ def open_estimator(name_or_path: str, device: Device = "auto", threads: int = 0)
     row = WEIGHTS.get(name_or_path) or row_of(path)
     known = ESTIMATORS.get(row.name) if row else None
     hint = (known or EstimatorSpec()).input_size
-    session = open_session(path, device, threads, warm_up_size=(hint.width, hint.height))
+    sha256 = WEIGHTS[name_or_path].sha256 if name_or_path in WEIGHTS else None
+    session = open_session(path, device, threads, hint, sha256)
     if SPEC_KEY in session.metadata:
         known = read_spec(session.metadata[SPEC_KEY])
         hint = known.input_size
     _, _, height, width = session.input_shape
     size = Size(width or hint.width, height or hint.height)
-    return session, replace(known or guess(session, size), input_size=size)
+    return replace(session, input_size=size), replace(known or guess(session, size), input_size=size)
 
 
 def guess(session: Session, size: Size) -> EstimatorSpec:

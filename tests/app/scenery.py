@@ -35,8 +35,9 @@ LONELY = (20, 20, 60, 100)
 """The only person that the other detector, `OTHER_DETECTOR`, sees."""
 
 OTHER_ESTIMATOR = "dwpose-t"
-OTHER_DETECTOR = "yolox-tiny-humanart"
-"""Official names behind which further tiny networks are installed: the estimator scores the red of what it sees."""
+OTHER_DETECTOR = "yolox-l-humanart"
+"""Official names, of files whose sha256 nobody knows, behind which further tiny networks are installed: the estimator
+scores the red of what it sees."""
 
 _BODY = (
     *((96, 40), (100, 36), (92, 36), (106, 38), (86, 38), (116, 64), (76, 64), (126, 96), (66, 96)),

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copyfile, copytree
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -478,13 +479,18 @@ def test_models_list(run: Run, networks: Networks) -> None:
     assert lines[-1] == f"Folder: {networks.home}"
 
 
-def test_models_verify(run: Run, networks: Networks) -> None:
+def test_models_verify(run: Run, networks: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = WEIGHTS["yolox-tiny-humanart"]
+    copytree(networks.home, tmp_path / "home")
+    copyfile(networks.detector, tmp_path / "home" / wrong.file_name)
+    monkeypatch.setenv("SKELMAP_HOME", str(tmp_path / "home"))
     code, out, err = run("models", "verify")
     assert code == 1
-    assert [line.partition(":")[0] for line in out.splitlines()] == ["skelmap-t", "skelmap-det", OTHER_ESTIMATOR]
-    assert str(networks.home) in out
-    assert f"{OTHER_DETECTOR}: " in err
-    assert f"expected {WEIGHTS[OTHER_DETECTOR].sha256}" in err
+    right = ["skelmap-t", "skelmap-det", OTHER_ESTIMATOR, OTHER_DETECTOR]
+    assert [line.partition(":")[0] for line in out.splitlines()] == right
+    assert str(tmp_path / "home") in out
+    assert f"{wrong.name}: " in err
+    assert f"expected {wrong.sha256}" in err
     assert run("models", "verify", OTHER_ESTIMATOR).code == 0
     assert "no file in" in run("models", "verify", "yolox-l").err
 
