@@ -15,7 +15,15 @@ BAD = [
     ("detector_size_px", 100),
     ("max_loaded_models", 1),
     ("workers", 0),
+    ("max_active", 0),
     ("max_queue", -1),
+    ("max_queue_items", 0),
+    ("max_batch_size", -1),
+    ("max_batch_delay_s", -0.1),
+    ("max_batch_delay_s", 2),
+    ("request_timeout_s", 0),
+    ("drain_delay_s", -1),
+    ("shutdown_timeout_s", 0),
     ("max_bytes", 0),
     ("max_pixels", 0),
     ("max_side_px", 0),
@@ -44,7 +52,9 @@ def test_what_cannot_be_is_refused_wherever_it_comes_from(
 
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_has_a_variable_and_says_what_it_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    value = {"device": "cpu", "detector_channels": "rgb", "detector_size_px": "64", "max_bytes": "4096"}.get(name, "3")
+    other = {"device": "cpu", "detector_channels": "rgb", "detector_size_px": "64", "max_bytes": "4096"}
+    kind = Settings.model_fields[name].annotation
+    value = other.get(name) or {float: "0.75"}.get(kind, "3")  # type: ignore[call-overload]
     monkeypatch.setenv(f"SKELMAP_{name.upper()}", value)
     assert str(getattr(Settings(), name)) == value
     assert Settings.model_fields[name].description
