@@ -98,9 +98,7 @@ def test_what_was_not_served_teaches_nothing(door: Door) -> None:
     assert door.admission.item_s == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(
-    ("timeout_s", "retry_after_s"), [(14.0, None), (12.9, 1), (12.0, 1), (10.5, 3), (1.0, 12)]
-)
+@pytest.mark.parametrize(("timeout_s", "retry_after_s"), [(14.0, None), (12.9, 1), (12.0, 1), (10.5, 3), (1.0, 12)])
 def test_the_wait_is_compared_with_the_time_there_is(door: Door, timeout_s: float, retry_after_s: int | None) -> None:
     door.learn(items=3, seconds=3.0)  # a second each
     door.admission.enter(1e9)  # likely 3
