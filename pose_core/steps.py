@@ -7,13 +7,13 @@ once, in the same thread; a server can put the rows of many requests into one ba
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Shaped
 
 from pose_core.errors import ModelError
-from pose_core.session import Session
+from pose_core.session import Session, Stop
 from pose_core.timing import Timer
 
 Arguments = ParamSpec("Arguments")
@@ -23,17 +23,36 @@ Outputs = Mapping[str, Shaped[np.ndarray, "..."]]
 """Every output of a network by its name, as many rows as went in."""
 
 
+@runtime_checkable
+class Network(Protocol):
+    """What a step may wait for; `pose_core.session.Session` is one."""
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """The batch sizes it accepts, ascending."""
+
+    def blank(self, batch_size: int) -> Float32[np.ndarray, "batch 3 height width"]:
+        """A batch of nothing, to find out whether it runs."""
+
+    def run(self, tensor: Float32[np.ndarray, "batch 3 height width"], stop: Stop | None = None) -> Outputs:
+        """Every output by its name; `stop` ends the run from another thread.
+
+        Raises:
+            ModelError: it failed.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkRun:
     """What a step waits for.
 
     Attributes:
-        session: the network.
+        network: what is to be run.
         rows: what should go through it; every row is answered independently of the others.
         stage: what the time it takes is booked under.
     """
 
-    session: Session
+    network: Network
     rows: Float32[np.ndarray, "rows 3 height width"]
     stage: str
 
@@ -52,7 +71,7 @@ def run_steps(steps: Steps[Result], timer: Timer) -> Result:
         run = next(steps)
         while True:
             with timer(run.stage):
-                outputs = run_in_batches(run.session, run.rows)
+                outputs = run_in_batches(run.network, run.rows)
             run = steps.send(outputs)
     except StopIteration as finished:
         result: Result = finished.value
@@ -69,15 +88,15 @@ def without_networks(function: Callable[Arguments, Result]) -> Callable[Argument
     return steps
 
 
-def run_in_batches(session: Session, rows: Float32[np.ndarray, "rows 3 height width"]) -> Outputs:
+def run_in_batches(network: Network, rows: Float32[np.ndarray, "rows 3 height width"]) -> Outputs:
     """The outputs of all rows, in batches of the sizes that the network accepts, filled up with zeros.
 
     Raises:
         ModelError: the network failed.
     """
     parts = []
-    for start, stop, size in plan_batches(len(rows), session.batch_sizes):
-        outputs = session.run(fill_up(rows[start:stop], size))
+    for start, stop, size in plan_batches(len(rows), network.batch_sizes):
+        outputs = network.run(fill_up(rows[start:stop], size))
         parts.append({name: output[: stop - start] for name, output in outputs.items()})
     return join(parts)
 

@@ -214,13 +214,13 @@ class Engine:
                     result: Result = step.result
                     return result
                 ticket.found(len(step.rows))
-                lane = self._lanes.get(id(step.session))
+                lane = self._lanes.get(id(step.network))
                 outputs = await self._run(lane, step, timer, deadline)
 
     async def _run(self, lane: Lane | None, step: NetworkRun, timer: Timer, deadline: float) -> Outputs:
         if lane is None:  # its network has been dropped meanwhile
             with timer(step.stage):
-                return await self._compute(lambda: run_in_batches(step.session, step.rows))
+                return await self._compute(lambda: run_in_batches(step.network, step.rows))
         answered = await asyncio.wrap_future(lane.submit(step.rows, deadline))
         timer.add(step.stage, answered.run_s)
         timer.add("queue", answered.queue_s)

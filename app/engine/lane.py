@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Condition, Thread
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float32
@@ -17,26 +17,12 @@ from app.engine.queue import Answered, FairQueue, Job, Share, count, cut, gather
 from app.engine.readiness import Readiness
 from pose_core.errors import DeviceLost, DeviceUnavailable, ModelError, OutOfMemory, RunStopped
 from pose_core.session import Stop
-from pose_core.steps import Outputs, fill_up
+from pose_core.steps import Network, Outputs, fill_up
 
 logger = logging.getLogger("skelmap")
 
 PROBE_EVERY_S: Final = 1.0
 """How often a network that failed is tried with a batch of nothing."""
-
-
-class Network(Protocol):
-    """What a lane runs; `pose_core.session.Session` is one."""
-
-    @property
-    def batch_sizes(self) -> tuple[int, ...]:
-        """The batch sizes it accepts, ascending."""
-
-    def blank(self, batch_size: int) -> Float32[np.ndarray, "batch 3 height width"]:
-        """A batch of nothing."""
-
-    def run(self, tensor: Float32[np.ndarray, "batch 3 height width"], stop: Stop | None = None) -> Outputs:
-        """Every output by its name."""
 
 
 @dataclass(frozen=True, slots=True)

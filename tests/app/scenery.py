@@ -118,6 +118,15 @@ def write_fragile_estimator(path: Path) -> Path:
     return tiny_onnx.save(path, nodes, constants, {"input": ["batch", 3, 256, 192]}, outputs)
 
 
+PICKY = 1.5
+"""Mean of a crop's normalised red above which a picky or lost estimator fails: white is 2.2, the drawn photo less."""
+
+
+def white_png() -> bytes:
+    """A photo of the scene's size on which such an estimator fails."""
+    return write_png(np.full((PHOTO.height, PHOTO.width, 3), 255, np.uint8))
+
+
 def read_png(data: bytes) -> Image:
     """The pixels of a PNG, through somebody else's reader."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)

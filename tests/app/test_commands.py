@@ -461,7 +461,7 @@ def test_serve_refuses_options(run: Run, options: tuple[str, ...]) -> None:
 
 def test_serve_refuses_a_broken_network(run: Run, tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"no network")
-    code, _, err = run("serve", "--estimator", "./broken.onnx")
+    code, _, err = run("serve", "--port", "0", "--estimator", "./broken.onnx")
     assert code == 3
     assert "broken.onnx cannot be loaded" in err
 

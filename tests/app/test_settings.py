@@ -19,7 +19,15 @@ BAD = [
     ("detector_size_px", 100),
     ("max_loaded_models", 1),
     ("workers", 0),
+    ("max_active", 0),
     ("max_queue", -1),
+    ("max_queue_items", 0),
+    ("max_batch_size", -1),
+    ("max_batch_delay_s", -0.1),
+    ("max_batch_delay_s", 2),
+    ("request_timeout_s", 0),
+    ("drain_delay_s", -1),
+    ("shutdown_timeout_s", 0),
     ("max_bytes", 0),
     ("max_pixels", 0),
     ("max_side_px", 0),
@@ -53,7 +61,6 @@ VALUES = {
     "log_level": "debug",
     "allow_urls": "True",
     "telemetry": "True",
-    "url_timeout_s": "3.5",
     "cors_origins": "https://studio.example",
     "api_keys": "alice:a",
 }
@@ -89,7 +96,8 @@ def test_every_setting_has_a_variable_and_says_what_it_is(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "keys").write_text("alice:a")
-    value = {**VALUES, "api_keys_file": str(tmp_path / "keys")}.get(name, "3")
+    usual = "0.75" if Settings.model_fields[name].annotation is float else "3"
+    value = {**VALUES, "api_keys_file": str(tmp_path / "keys")}.get(name, usual)
     monkeypatch.setenv(f"SKELMAP_{name.upper()}", value)
     assert shown(getattr(Settings(), name)) == value
     assert Settings.model_fields[name].description
