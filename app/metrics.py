@@ -10,7 +10,6 @@ from app.engine.observe import BatchRun, ModelLoaded, Observe
 
 PHASES: Final[Mapping[str, str]] = {
     "read": "read",
-    "wait": "queue",
     "decode": "decode",
     "queue": "queue",
     "letterbox": "detect",

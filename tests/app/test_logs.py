@@ -59,7 +59,7 @@ def test_a_request_is_one_line(client: TestClient, png: bytes, log: io.StringIO)
     assert (line["event"], line["level"], line["request_id"], line["key_name"]) == ("request", "info", "abc-1", "")
     assert (line["method"], line["route"], line["code"]) == ("POST", "/pose", 200)
     assert (line["request_bytes"], line["response_bytes"]) == (len(png), len(answer.content))
-    assert set(line["phases"]) == {"read", "decode", "detect", "pose", "render", "encode"}
+    assert set(line["phases"]) == {"read", "queue", "decode", "detect", "pose", "render", "encode"}
     assert 0 < sum(line["phases"].values()) <= line["seconds"]
     assert line["timestamp"].endswith("Z")
 

@@ -11,6 +11,7 @@ from app.engine.observe import BatchRun, ModelLoaded
 from app.main import create_app
 from app.metrics import PHASES, Metrics, phases_of
 from app.settings import Settings
+from tests.app.waiting import loaded
 
 FAMILIES = {
     "pose_http_requests": "counter",
@@ -75,10 +76,24 @@ def test_phases_photos_and_people_are_measured(fresh: TestClient, png: bytes) ->
     fresh.post("/controlnet/detect", json={"controlnet_module": "dw_openpose", "controlnet_input_images": ["AAAA"]})
     text = fresh.get("/metrics").text
     counted = samples(text, "pose_phase_duration_seconds_count")
-    assert {phase for (phase,) in counted} == {"read", "decode", "detect", "pose", "render", "encode"}
+    assert {phase for (phase,) in counted} == {"read", "queue", "decode", "detect", "pose", "render", "encode"}
     assert counted["pose",] == 1
     assert samples(text, "pose_image_pixels_sum") == {(): 160 * 120}
     assert samples(text, "pose_persons_sum") == {(): 3}
+
+
+def test_the_engine_is_counted_while_it_works(fresh: TestClient, png: bytes) -> None:
+    loaded(fresh)
+    fresh.post("/pose", content=png)
+    text = fresh.get("/metrics").text
+    assert samples(text, "pose_batch_size_sum") == {("figure",): 3, ("three people",): 1}
+    assert set(samples(text, "pose_queue_items").values()) == {0}
+    assert samples(text, "pose_ready") == {(): 1}
+    assert {(name, provider) for name, provider, _ in samples(text, "pose_model_info")} == {
+        ("figure", "CPUExecutionProvider"),
+        ("three people", "CPUExecutionProvider"),
+    }
+    assert all(seconds > 0 for seconds in samples(text, "pose_model_load_seconds").values())
 
 
 def test_who_was_turned_away_is_counted_by_reason(settings: Settings, png: bytes) -> None:
