@@ -2,14 +2,17 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 import orjson
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.images import ImageLimits, decode_base64
+from app.security.fetch import Fetcher
 from pose_core.errors import InvalidImage, InvalidInput, UnsupportedImage
 
 BODY_KINDS = ("multipart/form-data", "image/*", "application/octet-stream", "application/json")
@@ -19,8 +22,12 @@ MAX_PARAMETERS = 100
 """More than this many are an accident or an attack; every one would be a finding of its own."""
 
 
-async def read_photo(request: Request, limits: ImageLimits) -> tuple[bytes, dict[str, Any]]:
+async def read_photo(
+    request: Request, limits: ImageLimits, fetcher: Fetcher | None = None
+) -> tuple[bytes, dict[str, Any]]:
     """The bytes of the photo and the parameters of query and body.
+
+    With a fetcher, JSON may name the photo by its web address.
 
     Raises:
         InvalidInput: no photo, more than one, or a parameter given twice.
@@ -35,7 +42,7 @@ async def read_photo(request: Request, limits: ImageLimits) -> tuple[bytes, dict
         document = await read_json(request)
         if not isinstance(document, dict):
             raise InvalidInput(f"expected a JSON object, got {type(document).__name__}", field="body")
-        data, fields = _take_base64(document, limits)
+        data, fields = await _take_photo(document, limits, fetcher), document
     elif kind.startswith("image/") or kind in {"application/octet-stream", "application/x-www-form-urlencoded", ""}:
         # curl --data-binary calls everything a form unless told otherwise
         data, fields = await request.body(), {}
@@ -98,11 +105,21 @@ def _once(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 async def _read_form(request: Request) -> tuple[bytes, dict[str, Any]]:
+    async with aclosing(request.stream()) as stream:
+        parser = MultiPartParser(
+            request.headers, stream, max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
+        )
+        parser.spool_max_size = 0  # no temporary file: the body is bounded, and the disk may be read-only
+        try:
+            form = await parser.parse()
+        except MultiPartException as error:
+            raise HTTPException(400, error.message) from error
+        except UnicodeError as error:  # in the charset that the sender chose
+            raise HTTPException(400, f"the text of the form cannot be decoded: {error}") from error
     try:
-        async with request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
-            return await _photo_and_fields(form)
-    except UnicodeError as error:  # in the charset that the sender chose
-        raise HTTPException(400, f"the text of the form cannot be decoded: {error}") from error
+        return await _photo_and_fields(form)
+    finally:
+        await form.close()
 
 
 async def _photo_and_fields(form: FormData) -> tuple[bytes, dict[str, Any]]:
@@ -117,8 +134,10 @@ async def _photo_and_fields(form: FormData) -> tuple[bytes, dict[str, Any]]:
     return await upload.read(), fields
 
 
-def _take_base64(document: dict[str, Any], limits: ImageLimits) -> tuple[bytes, dict[str, Any]]:
+async def _take_photo(document: dict[str, Any], limits: ImageLimits, fetcher: Fetcher | None) -> bytes:
     image = document.pop("image", None)
     if not isinstance(image, str):
         raise InvalidImage(f"expected base64 text or a data URL, got {type(image).__name__}", field="image")
-    return decode_base64(image, limits), document
+    if fetcher is not None and image[:8].lower().startswith(("http://", "https://")):
+        return await fetcher.load(image)
+    return decode_base64(image, limits)

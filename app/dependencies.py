@@ -1,13 +1,83 @@
 """What routes ask for, as annotated types."""
 
-from typing import Annotated
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
+from app.cache import ResultCache
 from app.engine import Engine
+from app.metrics import Metrics
 from app.models import ModelStore
+from app.security.fetch import Fetcher
 from app.service import PoseService
 from app.settings import Settings
+from pose_core.errors import InvalidInput
+from pose_core.steps import Steps
+from pose_core.timing import Timer
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The engine as one request uses it: in the time the client gives, and until the client leaves."""
+
+    engine: Engine
+    models: ModelStore
+    request: Request
+
+    def loading(self, estimator: str | None = None, detector: str | None = None) -> Callable[[], object] | None:
+        """What loads these networks, None for the defaults; nothing where they are in memory already."""
+        return None if self.models.has(estimator, detector) else partial(self.models.pipeline, estimator, detector)
+
+    async def run(self, steps: Steps[Result], timer: Timer, *, prepare: Callable[[], object] | None = None) -> Result:
+        """The result of steps that need networks.
+
+        Raises:
+            EngineError: see `Engine.run`.
+            PoseError: see the steps.
+        """
+        return await self.engine.run(
+            steps, timer, prepare=prepare, timeout_s=asked_timeout_s(self.request), gone=partial(left, self.request)
+        )
+
+    async def call(self, function: Callable[[], Result]) -> Result:
+        """The result of a function that needs no network.
+
+        Raises:
+            EngineError: see `Engine.run`.
+        """
+        return await self.engine.call(
+            function, timeout_s=asked_timeout_s(self.request), gone=partial(left, self.request)
+        )
+
+
+def asked_timeout_s(request: Request) -> float | None:
+    """How long the client will wait, by its header X-Request-Timeout; None where it does not say.
+
+    Raises:
+        InvalidInput: that is no time.
+    """
+    given = request.headers.get("x-request-timeout")
+    if given is None:
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise InvalidInput("expected seconds, more than 0", field="X-Request-Timeout", value=given)
+    return seconds
+
+
+async def left(request: Request) -> None:
+    """Return when the client is gone; to be awaited once the body has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _settings(request: Request) -> Settings:
@@ -20,16 +90,39 @@ def _models(request: Request) -> ModelStore:
     return models
 
 
-def _engine(request: Request) -> Engine:
-    engine: Engine = request.app.state.engine
-    return engine
+def _work(request: Request) -> Work:
+    return Work(request.app.state.engine, request.app.state.models, request)
 
 
 def _service(request: Request) -> PoseService:
-    return PoseService(_models(request), _settings(request))
+    return PoseService(_models(request), _settings(request), _metrics(request).seen)
+
+
+def _fetcher(request: Request) -> Fetcher | None:
+    fetcher: Fetcher | None = request.app.state.fetcher
+    return fetcher
+
+
+def _cache(request: Request) -> ResultCache:
+    cache: ResultCache = request.app.state.cache
+    return cache
+
+
+def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.app.state.metrics
+    return metrics
+
+
+def _timer(request: Request) -> Timer:
+    timer: Timer = request.state.timer
+    return timer
 
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
+TimerDep = Annotated[Timer, Depends(_timer)]
 ModelsDep = Annotated[ModelStore, Depends(_models)]
-EngineDep = Annotated[Engine, Depends(_engine)]
+CacheDep = Annotated[ResultCache, Depends(_cache)]
+FetcherDep = Annotated[Fetcher | None, Depends(_fetcher)]
+WorkDep = Annotated[Work, Depends(_work)]
 ServiceDep = Annotated[PoseService, Depends(_service)]

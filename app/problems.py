@@ -20,7 +20,9 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.engine import Overloaded
+from app.engine import ClientGone, DeadlineExceeded, Overloaded, Unavailable
+from app.routes import method_of, route_of
+from app.security.headers import add_headers
 from pose_core.errors import (
     ImageTooLarge,
     InvalidInput,
@@ -85,6 +87,7 @@ def problem_response(request: Request, problem: Problem, shapes: Shapes) -> Resp
     write = next((shapes[start] for start in shapes if path.startswith(start)), write_document)
     response = write(request, problem)
     response.headers.update({**problem.headers, "X-Request-ID": request.scope.get("request_id", "")})
+    add_headers(response.headers, path)  # also where no layer does, around the server's own failures
     return response
 
 
@@ -199,7 +202,7 @@ def _secret(title: str) -> Problem:
 
 
 def _which(request: Request) -> tuple[str, str, str]:
-    return request.method, request.url.path, request.scope.get("request_id", "")
+    return method_of(request.scope), route_of(request.scope), request.scope.get("request_id", "")
 
 
 def of_http_error(_request: Request, error: Exception) -> Problem:
@@ -211,8 +214,19 @@ def of_http_error(_request: Request, error: Exception) -> Problem:
 
 def of_overload(_request: Request, error: Exception) -> Problem:
     """503 with the time to come back."""
-    assert isinstance(error, Overloaded)
-    return Problem(503, "Overloaded", str(error), str(error), headers={"Retry-After": str(error.retry_after_s)})
+    assert isinstance(error, Overloaded | Unavailable)
+    title = "Overloaded" if isinstance(error, Overloaded) else "Unavailable"
+    return Problem(503, title, str(error), str(error), headers={"Retry-After": str(error.retry_after_s)})
+
+
+def of_deadline(_request: Request, error: Exception) -> Problem:
+    """504."""
+    return Problem(504, "Deadline exceeded", str(error), str(error))
+
+
+def of_client_gone(_request: Request, error: Exception) -> Problem:
+    """499, as proxies log it; nobody reads this."""
+    return Problem(499, "Client closed request", str(error), str(error))
 
 
 def of_disconnect(_request: Request, _error: Exception) -> Problem:
@@ -232,6 +246,9 @@ PROBLEMS: dict[type[Exception], Callable[[Request, Exception], Problem]] = {
     PoseError: of_pose_error,
     HTTPException: of_http_error,
     Overloaded: of_overload,
+    Unavailable: of_overload,
+    DeadlineExceeded: of_deadline,
+    ClientGone: of_client_gone,
     ClientDisconnect: of_disconnect,
     Exception: of_anything,
 }

@@ -64,5 +64,6 @@ def settings_of(**options: object) -> Settings:
         return Settings(**given(**options))
     except ValidationError as error:
         finding = describe(error)[0]
-        option, variable = f"--{finding['field']}".replace("_", "-"), f"SKELMAP_{finding['field'].upper()}"
-        raise InvalidInput(sentence({**finding, "field": f"{option} or {variable}"})) from error
+        name, variable = finding["field"], f"SKELMAP_{finding['field'].upper()}"
+        field = f"--{name.replace('_', '-')} or {variable}" if name in options else variable
+        raise InvalidInput(sentence({**finding, "field": field})) from error

@@ -1,13 +1,22 @@
 """`skelmap serve`: the server."""
 
+import logging
+import os
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from app.commands import options
+from app.logs import configure_logs
 from app.main import create_app
-from app.models import load_defaults
+from app.models import check_defaults
+from app.server import serve as listen
+from app.settings import similar_variables, unknown_variables
+from pose_core.errors import InvalidInput
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+logger = logging.getLogger("skelmap")
 
 
 def serve(
@@ -20,6 +29,10 @@ def serve(
 ) -> None:
     """Serve POST /pose and the rest on one address. All settings: environment variables SKELMAP_*."""
     settings = options.settings_of(estimator=estimator, detector=detector, device=device, threads=threads)
-    app = create_app(settings)
-    load_defaults(app.state.models, settings)  # so that a device that is not there ends the command, not the server
-    uvicorn.run(app, host=host, port=port, server_header=False, timeout_graceful_shutdown=20)
+    if misspelt := unknown_variables(os.environ):
+        raise InvalidInput("is no setting", field=misspelt[0], choices=similar_variables(misspelt[0]))
+    configure_logs(settings.log_format, settings.log_level)
+    if not settings.keys and host not in LOOPBACK:
+        logger.warning("whoever reaches %s may use this server: it has no API keys (SKELMAP_API_KEYS)", host)
+    check_defaults(settings)
+    listen(create_app(settings), settings, host, port)

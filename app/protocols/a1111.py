@@ -14,7 +14,7 @@ from fastapi import APIRouter, Body, Request, Response
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.dependencies import EngineDep, ServiceDep, SettingsDep
+from app.dependencies import ServiceDep, SettingsDep, TimerDep, WorkDep
 from app.images import decode_base64, decode_image
 from app.parameters import MAP_PARTS, MAX_SIDE_PX, PoseParameters, RenderParameters, Side, conflict
 from app.png import encode_png
@@ -25,6 +25,7 @@ from pose_core.dialects import DIALECTS
 from pose_core.errors import InvalidInput
 from pose_core.geometry import Fit, pixel_perfect_resolution
 from pose_core.skeleton import Part
+from pose_core.steps import Steps
 from pose_core.timing import Timer
 from pose_core.types import Size
 
@@ -159,33 +160,34 @@ async def scripts() -> dict[str, list[str]]:
 
 
 @router.post("/controlnet/detect")
-async def detect(body: DetectRequest, service: ServiceDep, engine: EngineDep) -> Response:
+async def detect(body: DetectRequest, service: ServiceDep, work: WorkDep, timer: TimerDep) -> Response:
     """Maps as base64 PNG and, except for `none`, pose documents in their pixels, in the order of the pictures."""
     if body.controlnet_module not in {*MODULES, "None"}:  # Forge's name of none
         given = body.controlnet_module[:100]
         raise InvalidInput("Module not available", field="controlnet_module", value=given, choices=MODULES)
     if not body.controlnet_input_images:
         raise InvalidInput("No image selected", field="controlnet_input_images")
-    return _json(await engine.run(lambda: _detect_all(service, body)))
+    load = work.loading() if MODULES[body.controlnet_module.lower()] else None
+    return _json(await work.run(_detect_all(service, body, timer), timer, prepare=load))
 
 
 @router.post("/controlnet/render_openpose_json")
 async def render_openpose_json(
-    documents: Annotated[list[Any], Body(max_length=MAX_IMAGES)], service: ServiceDep, engine: EngineDep
+    documents: Annotated[list[Any], Body(max_length=MAX_IMAGES)], service: ServiceDep, work: WorkDep
 ) -> Response:
     """Maps of pose documents in any dialect, each at the size of its canvas."""
     if not documents:
         return _json({"info": "No pose data detected."})
-    return _json(await engine.run(lambda: _render_all(service, documents)))
+    return _json(await work.call(lambda: _render_all(service, documents)))
 
 
-def _detect_all(service: PoseService, body: DetectRequest) -> dict[str, Any]:
-    """The answer to all pictures, to be called in a thread."""
+def _detect_all(service: PoseService, body: DetectRequest, timer: Timer) -> Steps[dict[str, Any]]:
+    """The answer to all pictures, told as steps."""
     parts = MODULES[body.controlnet_module.lower()]
     images, poses = [], []
     for index, text in enumerate(body.controlnet_input_images):
         try:
-            png, pose = _detect_one(service, text, parts, body)
+            png, pose = yield from _detect_one(service, text, parts, body, timer)
         except InvalidInput as error:
             names = {"image": f"controlnet_input_images[{index}]", "resolution": "controlnet_processor_res"}
             raise error.about(names.get(error.field, error.field)) from error
@@ -195,15 +197,16 @@ def _detect_all(service: PoseService, body: DetectRequest) -> dict[str, Any]:
 
 
 def _detect_one(
-    service: PoseService, text: str, parts: tuple[Part, ...], body: DetectRequest
-) -> tuple[bytes, list[object]]:
+    service: PoseService, text: str, parts: tuple[Part, ...], body: DetectRequest, timer: Timer
+) -> Steps[tuple[bytes, list[object]]]:
     """PNG and pose documents of one picture: one, or none where no parts are asked for."""
     limits = service.settings.image_limits
-    photo = decode_image(decode_base64(text, limits), limits)
+    with timer("decode"):
+        photo = decode_image(decode_base64(text, limits), limits)
     if not parts:
         return encode_png(photo), []
     parameters = PoseParameters(parts=parts, resolution=body.resolution(Size.of(photo)), dialect="a1111")
-    answer = service.answer_photo(photo, parameters, Timer())
+    answer = yield from service.photo_steps(photo, parameters, timer)
     return answer.map_rgb_png(), [DIALECTS["a1111"].write(answer.scene, answer.threshold)]
 
 

@@ -13,6 +13,7 @@ from app.main import create_app
 from app.settings import Settings
 from pose_core.types import Image
 from tests.app.scenery import Networks, write_networks, write_png
+from tests.app.waiting import loaded
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +42,9 @@ def settings(networks: Networks) -> Settings:
 
 @pytest.fixture(scope="session")
 def client(settings: Settings) -> Iterator[TestClient]:
-    """A running server."""
+    """A running server, ready."""
     with TestClient(create_app(settings)) as running:
+        loaded(running)
         yield running
 
 
