@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Event, Thread
 
+import orjson
+
 from app.generation.watch import Cancelled
 from app.jobs.job import INPUT, PREVIEW, RESULT, Job, StoredFile, claim, fail, progress, requeue, stop, succeed
 from app.jobs.store import JobStore, change
@@ -17,6 +19,8 @@ from pose_core.errors import PoseError, UnknownChoice
 
 IDLE_S = 1.0
 """How long the worker sleeps when nothing waits; jobs of its own process wake it, those of others are found then."""
+
+WRITE_ATTEMPTS = 60
 
 UNEXPECTED = "the job failed; the server's log has the reason under its id"
 
@@ -118,8 +122,7 @@ class Worker:
             return False
         self.job_id = job.id
         try:
-            changing, files = self._do(job)
-            change(self._store, job.id, changing, files)
+            self._write_down(job, *self._do(job))
         finally:
             self.job_id = None
         return True
@@ -138,6 +141,18 @@ class Worker:
             logger.exception("the job store failed")
             return False
 
+    def _write_down(self, job: Job, changing: Callable[[Job], Job], files: Mapping[str, bytes]) -> None:
+        """Write how a job ended; a store that is away for a minute loses nothing."""
+        for _ in range(WRITE_ATTEMPTS):
+            try:
+                change(self._store, job.id, changing, files)
+            except Exception:
+                logger.exception("job %s has ended, but the job store failed", job.id)
+                if self._interrupted.wait(IDLE_S):
+                    return
+            else:
+                return
+
     def _claim(self) -> Job | None:
         for waiting in self._store.in_states("queued"):
             job = change(self._store, waiting.id, partial(claim, worker=self.name, now=time.time()))
@@ -153,7 +168,7 @@ class Worker:
             ending = requeue if self._interrupted.is_set() else stop
             return partial(ending, worker=self.name, now=time.time()), {}
         except PoseError as error:
-            reason = str(error)
+            reason = str(error).encode(errors="replace").decode()  # it may repeat half a surrogate pair
         except Exception:
             logger.exception("job %s failed", job.id)
             reason = UNEXPECTED
@@ -183,7 +198,7 @@ class Worker:
         changing = partial(
             succeed,
             worker=self.name,
-            result=output.document,
+            result=orjson.loads(orjson.dumps(output.document)),
             warnings=output.warnings,
             files=described,
             now=time.time(),
