@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+Fault = Literal["", "input", "server"]
 
 FINISHED: tuple[State, ...] = ("done", "failed", "cancelled")
 
@@ -67,6 +68,7 @@ class Job(BaseModel):
         done, total: steps.
         previewed: the step of which the preview is; -1 without one.
         reason: why it failed.
+        fault: what was to blame for that.
         result: what came out beside the files.
         warnings: what the caller should know.
         files: that the store keeps of it.
@@ -90,6 +92,7 @@ class Job(BaseModel):
     total: int = 0
     previewed: int = -1
     reason: str = ""
+    fault: Fault = ""
     result: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
     files: dict[str, StoredFile] = {}
@@ -159,9 +162,9 @@ def succeed(
     return _ended(job, "done", now, result=dict(result), warnings=warnings, done=job.total, files=dict(files))
 
 
-def fail(job: Job, worker: str, reason: str, now: float) -> Job:
+def fail(job: Job, *, worker: str, reason: str, fault: Fault, now: float) -> Job:
     """It could not be done."""
-    return _ended(job, "failed", now, reason=reason) if job.run_by(worker) else job
+    return _ended(job, "failed", now, reason=reason, fault=fault) if job.run_by(worker) else job
 
 
 def stop(job: Job, worker: str, now: float) -> Job:
@@ -186,7 +189,9 @@ def cancel(job: Job, now: float) -> Job:
 
 def abandon(job: Job, now: float) -> Job:
     """Whoever ran it is gone."""
-    return _ended(job, "cancelled", now) if job.cancelling else _ended(job, "failed", now, reason=STOPPED)
+    if job.cancelling:
+        return _ended(job, "cancelled", now)
+    return _ended(job, "failed", now, reason=STOPPED, fault="server")
 
 
 def _changed(job: Job, **values: object) -> Job:

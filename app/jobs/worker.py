@@ -15,7 +15,7 @@ from app.generation.watch import Cancelled
 from app.jobs.job import INPUT, PREVIEW, RESULT, Job, StoredFile, claim, fail, progress, requeue, stop, succeed
 from app.jobs.store import JobStore, change
 from app.jobs.work import JobInput, JobOutput, Work
-from pose_core.errors import PoseError, UnknownChoice
+from pose_core.errors import InvalidInput, PoseError
 
 IDLE_S = 1.0
 """How long the worker sleeps when nothing waits; jobs of its own process wake it, those of others are found then."""
@@ -32,6 +32,10 @@ Ending = tuple[Callable[[Job], Job], Mapping[str, bytes]]
 
 class ResultTooLarge(PoseError):
     """More came out than the store keeps."""
+
+
+class UnknownKind(PoseError):
+    """A job of another version that uses the same store."""
 
 
 class JobWatch:
@@ -168,15 +172,16 @@ class Worker:
             ending = requeue if self._interrupted.is_set() else stop
             return partial(ending, worker=self.name, now=time.time()), {}
         except PoseError as error:
+            fault = "input" if isinstance(error, InvalidInput) else "server"
             reason = str(error).encode(errors="replace").decode()  # it may repeat half a surrogate pair
         except Exception:
             logger.exception("job %s failed", job.id)
-            reason = UNEXPECTED
-        return partial(fail, worker=self.name, reason=reason, now=time.time()), {}
+            reason, fault = UNEXPECTED, "server"
+        return partial(fail, worker=self.name, reason=reason, fault=fault, now=time.time()), {}
 
     def _work(self, kind: str) -> Work:
-        if kind not in self._works:  # of another version that uses the same store
-            raise UnknownChoice("kind", kind, self._works)
+        if kind not in self._works:
+            raise UnknownKind(f"this server does not know jobs of kind {kind!r}, only {', '.join(self._works)}")
         return self._works[kind]
 
     def _input(self, job: Job) -> JobInput:

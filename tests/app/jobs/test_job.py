@@ -31,7 +31,7 @@ CANCELLING = cancel(HALF, now=3)
 RESULTS = {RESULT + "a.png": StoredFile(size=9, media_type="image/png")}
 
 DONE = succeed(HALF, worker="w", result={"seed": 1}, warnings=("cut",), files=RESULTS, now=4)
-FAILED = fail(HALF, "w", "no memory", now=4)
+FAILED = fail(HALF, worker="w", reason="no memory", fault="server", now=4)
 CANCELLED = cancel(QUEUED, now=4)
 FINISHED = {"done": DONE, "failed": FAILED, "cancelled": CANCELLED}
 
@@ -39,7 +39,7 @@ CHANGES: dict[str, Callable[[Job], Job]] = {
     "claim": partial(claim, worker="w", now=9),
     "progress": partial(progress, worker="w", done=5, total=6, preview=None),
     "succeed": partial(succeed, worker="w", result={}, warnings=(), files={}, now=9),
-    "fail": partial(fail, worker="w", reason="x", now=9),
+    "fail": partial(fail, worker="w", reason="x", fault="input", now=9),
     "stop": partial(stop, worker="w", now=9),
     "requeue": partial(requeue, worker="w", now=9),
     "cancel": partial(cancel, now=9),

@@ -80,7 +80,7 @@ def test_a_reason_reaches_the_caller(store: JobStore, worker: Worker) -> None:
     job = add(store, "refuse", text="x")
     worker.run_next()
     failed = now(store, job)
-    assert (failed.state, failed.reason) == ("failed", "text: not with me, got 'x'")
+    assert (failed.state, failed.reason, failed.fault) == ("failed", "text: not with me, got 'x'", "input")
 
 
 def test_what_nobody_expected_reaches_only_the_log(
@@ -89,7 +89,7 @@ def test_what_nobody_expected_reaches_only_the_log(
     job, after = add(store, "crash"), add(store)
     with caplog.at_level(logging.ERROR, "skelmap"):
         worker.run_next()
-    assert (now(store, job).state, now(store, job).reason) == ("failed", UNEXPECTED)
+    assert (now(store, job).reason, now(store, job).fault) == (UNEXPECTED, "server")
     assert "RuntimeError: secret" in caplog.text
     worker.run_next()
     assert now(store, after).state == "done"
@@ -98,7 +98,7 @@ def test_what_nobody_expected_reaches_only_the_log(
 def test_a_kind_of_another_version_fails_by_name(store: JobStore, worker: Worker) -> None:
     job = add(store, "video")
     worker.run_next()
-    assert now(store, job).reason == "kind: unknown value 'video'; valid: shout, refuse, crash"
+    assert now(store, job).reason == "this server does not know jobs of kind 'video', only shout, refuse, crash"
 
 
 def test_results_larger_than_the_store_are_refused(store: JobStore) -> None:
