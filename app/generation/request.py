@@ -21,7 +21,7 @@ MAX_SEED = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-_TEXT = r"^[^\x00\ud800-\udfff]*$"
+_TEXT = r"^[^\x00]*$"
 
 Prompt = Annotated[str, Field(max_length=100_000, pattern=_TEXT)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
