@@ -66,7 +66,9 @@ async def read_files(request: Request, limits: ImageLimits, names: Collection[st
         document = await read_json(request)
         if not isinstance(document, dict):
             raise InvalidInput(f"expected a JSON object, got {type(document).__name__}", field="body")
-        given = {name: _file_in_json(name, value, limits) if name in names else value for name, value in document.items()}
+        given = {
+            name: _file_in_json(name, value, limits) if name in names else value for name, value in document.items()
+        }
     else:
         choices = ("multipart/form-data", "application/json")
         raise UnsupportedImage(f"unsupported Content-Type {kind!r}", field="body", choices=choices)

@@ -21,8 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.engine import Overloaded
-from app.jobs.job import QueueFull
-from app.jobs.jobs import UnknownJob
+from app.jobs.job import QueueFull, UnknownJob
 from pose_core.errors import (
     ImageTooLarge,
     InvalidInput,

@@ -1,17 +1,25 @@
 """A generation as a job: what the queue keeps of a request, and what it does when its turn comes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import orjson
 
-from app.generation.generator import Generated
+from app.generation.generator import Generated, Generator
 from app.generation.limits import GenerationLimits
 from app.generation.request import GenerationRequest
+from app.generation.settings import GenerationSettings
 from app.generation.sources import Source
 from app.generation.watch import Watch
+from app.images import ImageLimits, decode_image
 from app.jobs.settings import JobSettings
 from app.jobs.work import JobInput, JobOutput, ResultFile, Work
+from app.service import PoseService
+from app.settings import read_settings
+from pose_core.dialects import read_scene
+from pose_core.errors import InvalidInput, InvalidPoseData
 
 KIND = "generate"
 
@@ -47,6 +55,41 @@ class Generation:
     generator: PictureMaker
     limits: GenerationLimits
     jobs: JobSettings
+
+
+def generation_of_environment(service: PoseService) -> Generation | None:
+    """Generation as the environment says; None where it is switched off.
+
+    Raises:
+        InvalidInput: a variable or the table of models that cannot be used.
+        ModelError: diffusers is not installed.
+    """
+    settings = read_settings(GenerationSettings)
+    if not settings.enabled:
+        return None
+    return Generation(Generator(settings, service), settings.limits, read_settings(JobSettings))
+
+
+def check_source(source: Source, limits: ImageLimits) -> None:
+    """Refuse files that cannot be read, before they are queued.
+
+    Raises:
+        PoseError: names the field.
+    """
+    readers: dict[str, Callable[[bytes], object]] = {"pose": _read_pose}
+    for field, data in ((source.kind, source.data), ("init_image", source.init_image)):
+        try:
+            if data is not None:
+                readers.get(field, partial(decode_image, limits=limits))(data)
+        except InvalidInput as error:
+            raise error.about(field) from error
+
+
+def _read_pose(data: bytes) -> object:
+    try:
+        return read_scene(orjson.loads(data))
+    except orjson.JSONDecodeError as error:
+        raise InvalidPoseData(f"is no JSON: {error}") from error
 
 
 def job_input(request: GenerationRequest, source: Source) -> JobInput:

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from app.jobs.job import Job
-from app.jobs.jobs import Jobs, UnknownJob
+from app.jobs.job import Job, UnknownJob
+from app.jobs.jobs import Jobs
 
 
 async def follow(jobs: Jobs, job_id: str, owner: str, seen: int = -1) -> AsyncIterator[Job]:

@@ -42,6 +42,10 @@ class QueueFull(Exception):
         super().__init__(f"{waiting} jobs are waiting already, which is the most this server queues")
 
 
+class UnknownJob(Exception):
+    """No such job: never made, somebody else's, or forgotten."""
+
+
 class StoredFile(BaseModel):
     """What is known about a file of a job without reading it."""
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from app.jobs.job import INPUT, Job, QueueFull, cancel, new_job
+from app.jobs.job import INPUT, Job, QueueFull, UnknownJob, cancel, new_job
 from app.jobs.keeper import Keeper
 from app.jobs.settings import JobSettings
 from app.jobs.store import JobStore, change
@@ -16,10 +16,6 @@ RECENT = 5
 """Jobs that say how long the next one may take."""
 
 MAX_RETRY_AFTER_S = 600
-
-
-class UnknownJob(Exception):
-    """No such job: never made, somebody else's, or forgotten."""
 
 
 class Jobs:
@@ -91,7 +87,9 @@ class Jobs:
 
     def ahead(self, job: Job) -> int:
         """How many wait before it; 0 if it does not wait."""
-        return sum(other.number < job.number for other in self._store.in_states("queued")) * (job.state == "queued")
+        if job.state != "queued":
+            return 0
+        return sum(other.number < job.number for other in self._store.in_states("queued"))
 
     def cancel(self, job_id: str, owner: str) -> Job:
         """Cancel what waits, ask what runs to stop after its step, leave alone what has finished.

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from app.jobs.job import Job, QueueFull
-from app.jobs.jobs import MAX_RETRY_AFTER_S, Jobs, UnknownJob, retry_after_s
+from app.jobs.job import Job, QueueFull, UnknownJob
+from app.jobs.jobs import MAX_RETRY_AFTER_S, Jobs, retry_after_s
 from app.jobs.retention import Retention
 from app.jobs.settings import JobSettings
 from app.jobs.store import JobStore
