@@ -107,17 +107,18 @@ class Worker:
         self._wake.set()
 
     def close(self, grace_s: float) -> None:
-        """Take no further job, and let the running one finish, or else put it back after the step that it is in.
+        """Take no further job, and let the running one finish, or else put it back into the queue.
 
         Args:
-            grace_s: how long it may go on, and then again how long its step may take. A longer step is left behind,
-                and whoever looks next finds its job without a worker.
+            grace_s: how long it may go on, and then again how long its step may take; a longer step is left behind.
         """
         self._closing.set()
         self.wake()
         self._thread.join(grace_s)
         self._interrupted.set()
         self._thread.join(grace_s)
+        if self._thread.is_alive() and self.job_id is not None:
+            change(self._store, self.job_id, partial(requeue, worker=self.name, now=time.time()))
 
     def run_next(self) -> bool:
         """Do the job that has waited longest; False: none waits."""

@@ -276,15 +276,17 @@ def test_a_server_that_ends_lets_its_job_finish(store: JobStore, gate: Gate) -> 
     assert (now(store, running).state, now(store, waiting).state) == ("done", "queued")
 
 
-def test_or_puts_it_back_after_its_step(store: JobStore, gate: Gate) -> None:
+def test_or_puts_it_back(store: JobStore, gate: Gate) -> None:
     worker = worker_of(store, gate=gate)
     running = add(store, "gate", files={"photo": b"abc"}, steps=50)
     worker.start()
     assert gate.entered.wait(PATIENCE_S)
     worker.close(grace_s=0)
+    assert now(store, running).state == "queued"  # although its step has not ended
     gate.opened.set()
-    until(store, running, lambda job: job.state == "queued")
+    worker.close(PATIENCE_S)
     assert gate.steps == 1
+    assert now(store, running).state == "queued"
     again = worker_of(store, gate=shout)
     assert again.run_next()
     assert store.read(running.id, RESULT + "photo.bin") == b"cba"
