@@ -108,7 +108,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": ["prompt"], "properties": properties}
 
 
-def problems(*more: str) -> dict[str, Any]:
+def problems(*more: str) -> dict[int | str, dict[str, Any]]:
     """The error answers every route shares, and further statuses."""
     body = {"application/problem+json": {"schema": {"type": "object"}}}
     reasons = {

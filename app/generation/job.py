@@ -1,8 +1,6 @@
 """A generation as a job: what the queue keeps of a request, and what it does when its turn comes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import orjson
@@ -76,18 +74,19 @@ def check_source(source: Source, limits: ImageLimits) -> None:
     Raises:
         PoseError: names the field.
     """
-    readers: dict[str, Callable[[bytes], object]] = {"pose": _read_pose}
     for field, data in ((source.kind, source.data), ("init_image", source.init_image)):
         try:
-            if data is not None:
-                readers.get(field, partial(decode_image, limits=limits))(data)
+            if field == "pose":
+                _read_pose(source.data)
+            elif data is not None:
+                decode_image(data, limits)
         except InvalidInput as error:
             raise error.about(field) from error
 
 
-def _read_pose(data: bytes) -> object:
+def _read_pose(data: bytes) -> None:
     try:
-        return read_scene(orjson.loads(data))
+        read_scene(orjson.loads(data))
     except orjson.JSONDecodeError as error:
         raise InvalidPoseData(f"is no JSON: {error}") from error
 

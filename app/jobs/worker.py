@@ -12,7 +12,7 @@ from threading import Event, Thread
 import orjson
 
 from app.generation.watch import Cancelled
-from app.jobs.job import INPUT, PREVIEW, RESULT, Job, StoredFile, claim, fail, progress, requeue, stop, succeed
+from app.jobs.job import INPUT, PREVIEW, RESULT, Fault, Job, StoredFile, claim, fail, progress, requeue, stop, succeed
 from app.jobs.store import JobStore, change
 from app.jobs.work import JobInput, JobOutput, Work
 from pose_core.errors import InvalidInput, PoseError
@@ -173,7 +173,7 @@ class Worker:
             ending = requeue if self._interrupted.is_set() else stop
             return partial(ending, worker=self.name, now=time.time()), {}
         except PoseError as error:
-            fault = "input" if isinstance(error, InvalidInput) else "server"
+            fault: Fault = "input" if isinstance(error, InvalidInput) else "server"
             reason = str(error).encode(errors="replace").decode()  # it may repeat half a surrogate pair
         except Exception:
             logger.exception("job %s failed", job.id)

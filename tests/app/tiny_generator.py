@@ -73,7 +73,7 @@ class TinyGenerator:
                 assert self.resume.wait(PATIENCE_S)
         parameters = {**request.model_dump(mode="json"), "seed": seed, "steps": total, "source": source.kind}
         pictures = tuple(picture(seed + number, total) for number in range(request.images))
-        pose = None if source.kind == "map" else [{"people": []}]
+        pose: object = None if source.kind == "map" else [{"people": []}]
         return Generated(pictures, picture(0, 0), seed, pose, parameters, ("tiny",))
 
     def close(self) -> None:

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from app.generation.watch import Watch
 from app.jobs.jobs import Jobs
 from app.jobs.settings import JobSettings
@@ -29,7 +31,7 @@ def main(url: str, log: str) -> None:
         time.sleep(1000)
         return JobOutput()
 
-    jobs = Jobs.open({"noted": noted, "stuck": stuck}, JobSettings(url=url, lease_s=0.4))  # type: ignore[arg-type]
+    jobs = Jobs.open({"noted": noted, "stuck": stuck}, JobSettings(url=SecretStr(url), lease_s=0.4))
     print("ready", flush=True)  # noqa: T201 - its parent waits for it
     sys.stdin.read()
     jobs.close()

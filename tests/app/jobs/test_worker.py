@@ -153,7 +153,7 @@ def test_every_step_is_written_down(store: JobStore) -> None:
 
     def look(given: JobInput, watch: Watch) -> JobOutput:
         for done in range(4):
-            watch.step(done, 3, lambda done=done: b"picture %d" % done)
+            watch.step(done, 3, partial(b"picture %d".__mod__, done))
             found = now(store, job)
             seen.append((found.done, found.total, store.read(job.id, PREVIEW)))
         return shout(given, watch)
@@ -165,16 +165,20 @@ def test_every_step_is_written_down(store: JobStore) -> None:
 
 
 def test_previews_are_made_only_so_often(store: JobStore) -> None:
-    made: list[int] = []
+    made: list[bytes] = []
+
+    def make() -> bytes:
+        made.append(PICTURE)
+        return PICTURE
 
     def draw(_given: JobInput, watch: Watch) -> JobOutput:
         for done in range(10):
-            watch.step(done, 10, lambda done=done: made.append(done) or PICTURE)
+            watch.step(done, 10, make)
         return JobOutput()
 
     add(store, "draw")
     Worker(store, {"draw": draw}, ENOUGH, preview_s=1000).run_next()
-    assert made == [0]
+    assert made == [PICTURE]
 
 
 def test_cancelled_between_two_steps(store: JobStore) -> None:
