@@ -14,7 +14,7 @@ from app.generation.watch import Watch
 from pose_core.errors import InvalidInput, NoPersonFound, UnknownChoice
 from tests.app.scenery import write_png
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 DEFAULT_STEPS = 4
 
 

@@ -8,7 +8,7 @@ from app.jobs.work import JobInput, JobOutput, ResultFile
 from pose_core.errors import InvalidInput
 
 PICTURE = b"\x89PNG picture"
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 def shout(given: JobInput, watch: Watch) -> JobOutput:
