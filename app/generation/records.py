@@ -99,7 +99,7 @@ def read_record(png: bytes) -> Record:
     """
     try:
         with Pillow.open(io.BytesIO(png), formats=("PNG",)) as picture:
-            texts = {str(key): value for key, value in picture.info.items()}
+            texts = {str(key): str(value) for key, value in picture.info.items()}
         document = orjson.loads(texts["skelmap"])
         known = document["format"] == FORMAT
         request = GenerationRequest.model_validate(document["request"])
