@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
+from app.generation.settings import GenerationSettings
 from app.problems import describe, sentence
 from app.settings import Settings
 from pose_core.dialects import DIALECTS
@@ -66,3 +67,17 @@ def settings_of(**options: object) -> Settings:
         finding = describe(error)[0]
         option, variable = f"--{finding['field']}".replace("_", "-"), f"SKELMAP_{finding['field'].upper()}"
         raise InvalidInput(sentence({**finding, "field": f"{option} or {variable}"})) from error
+
+
+def generation_settings() -> GenerationSettings:
+    """The environment's settings of generation.
+
+    Raises:
+        InvalidInput: a value that cannot be used.
+    """
+    try:
+        return GenerationSettings()
+    except ValidationError as error:
+        finding = describe(error)[0]
+        variable = f"SKELMAP_GENERATION_{finding['field'].upper()}"
+        raise InvalidInput(sentence({**finding, "field": variable})) from error

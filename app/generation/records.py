@@ -8,7 +8,6 @@ import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import orjson
 from PIL import Image as Pillow
@@ -100,7 +99,7 @@ def read_record(png: bytes) -> Record:
     """
     try:
         with Pillow.open(io.BytesIO(png), formats=("PNG",)) as picture:
-            texts: Mapping[str, Any] = dict(picture.info)
+            texts = {str(key): str(value) for key, value in picture.info.items()}
         document = orjson.loads(texts["skelmap"])
         known = document["format"] == FORMAT
         request = GenerationRequest.model_validate(document["request"])
