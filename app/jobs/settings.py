@@ -3,15 +3,21 @@
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.jobs.retention import Retention
 from app.jobs.stores import scheme_of
+from pose_core.errors import InvalidInput
 from pose_core.weights import cache_folder
 
 
 def _known(url: SecretStr) -> SecretStr:
-    scheme_of(url.get_secret_value())
+    try:
+        scheme_of(url.get_secret_value())
+    except InvalidInput as error:  # which repeats the scheme only, the rest may hold a password
+        context = {"field": "url", "reason": f"{error.reason} {error.value!r}; valid: {', '.join(error.choices)}"}
+        raise PydanticCustomError("conflict", "{reason}", context) from error
     return url
 
 
@@ -22,7 +28,9 @@ def _file_in_cache_folder() -> SecretStr:
 class JobSettings(BaseSettings):
     """Settings of the jobs of one server process; passed on, never imported."""
 
-    model_config = SettingsConfigDict(env_prefix="SKELMAP_JOBS_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SKELMAP_JOBS_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     url: Annotated[SecretStr, AfterValidator(_known)] = Field(
         default_factory=_file_in_cache_folder,

@@ -1,5 +1,6 @@
-"""Generation is off unless models are configured: a clear answer then, and nothing heavy imported."""
+"""Generation is off unless models are named: a clear answer then, and nothing heavy imported. What keeps it off."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from app.commands.serve import serve
 from app.generation.job import generation_of_environment
 from app.jobs.settings import JobSettings
 from app.main import create_app
@@ -60,6 +62,25 @@ def test_a_server_without_it_imports_nothing_heavy() -> None:
 
 def test_no_models_no_generation(settings: Settings) -> None:
     assert generation_of_environment(PoseService(ModelStore(settings), settings)) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("mysql://me:secret@here/jobs", "unknown kind of job store 'mysql'; valid: sqlite, postgresql, redis, rediss"),
+        ("sqlite:////proc/none/jobs.db", "the job store cannot be used: "),
+    ],
+)
+def test_a_store_that_cannot_be_ends_the_command(
+    url: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("diffusers", reason="needs the extra controlnet")
+    (tmp_path / "models.toml").write_text('[tiny]\nfamily = "sd15"\nbase = "./tiny"\n')
+    monkeypatch.setenv("SKELMAP_GENERATION_MODELS", str(tmp_path / "models.toml"))
+    monkeypatch.setenv("SKELMAP_JOBS_URL", url)
+    with pytest.raises(InvalidInput, match=f"^SKELMAP_JOBS_URL: {re.escape(reason)}") as caught:
+        serve(detector="whole-image")
+    assert "secret" not in str(caught.value)
 
 
 def test_a_variable_that_cannot_be_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

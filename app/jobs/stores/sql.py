@@ -1,6 +1,7 @@
 """Jobs in SQLite or PostgreSQL: one row per job with its record as JSON, one row per file."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import (
@@ -32,6 +33,8 @@ from pose_core.errors import InvalidInput
 
 LOCK_TIMEOUT_S = 20
 """How long one writer waits for another; a change takes milliseconds."""
+
+CREATE_ATTEMPTS = 4
 
 _TABLES = MetaData()
 
@@ -150,13 +153,15 @@ def open_store(url: str) -> SqlStore:
 def _sqlite(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         raise InvalidInput("needs a file: sqlite:////path/to/jobs.db", field="SKELMAP_JOBS_URL")
-    Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
-    url = url.set(database=str(Path(url.database).expanduser()))
-    engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S})
+    path = Path(url.database).expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # photos and prompts are nobody else's business
+    engine = create_engine(url.set(database=str(path)), connect_args={"timeout": LOCK_TIMEOUT_S})
 
     @event.listens_for(engine, "connect")
     def configure(connection: object, _record: object) -> None:
         cursor = connection.cursor()  # type: ignore[attr-defined]  # of whichever driver
+        cursor.execute("PRAGMA auto_vacuum=FULL")  # what is forgotten gives its room back
         cursor.execute("PRAGMA journal_mode=WAL")  # who reads does not wait for who writes
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
@@ -171,11 +176,12 @@ def _postgresql(url: URL) -> Engine:
 
 
 def _make_tables(engine: Engine) -> None:
-    """Make what is missing; another process may do the same at the same time, then what is left."""
-    try:
-        _create(engine)
-    except DBAPIError:
-        _create(engine)
+    """Make what is missing, again where another process made some of it at the same time."""
+    engine.connect().close()
+    for _ in range(CREATE_ATTEMPTS):
+        with suppress(DBAPIError):
+            return _create(engine)
+    return _create(engine)
 
 
 def _create(engine: Engine) -> None:

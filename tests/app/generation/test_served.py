@@ -24,6 +24,7 @@ def server(
     monkeypatch.setenv("SKELMAP_GENERATION_DEVICE", "cpu")
     monkeypatch.setenv("SKELMAP_JOBS_URL", f"sqlite:///{tmp_path}/jobs.db")
     monkeypatch.setenv("SKELMAP_JOBS_PREVIEW_S", "0")
+    monkeypatch.setenv("SKELMAP_JOBS_POLL_S", "0.02")
     with listening(create_app(settings)) as running, httpx2.Client(base_url=running.url, timeout=60) as client:
         yield client
 
@@ -52,6 +53,18 @@ def test_from_a_photo_to_a_picture(server: httpx2.Client, png: bytes) -> None:
         headers={"Accept": "image/png"},
     )
     assert (read_png(from_map.content) == read_png(made["image-1.png"])).all()
+
+
+def test_cancelling_stops_the_pipeline_between_two_steps(server: httpx2.Client, png: bytes) -> None:
+    job = server.post("/generate", files={"photo": png}, data={**GIVEN, "steps": "100"}).json()
+    with server.stream("GET", job["events"]) as stream:
+        events = read_events(stream.iter_lines())
+        next(event for event in events if event["data"]["progress"]["done"] > 0)
+        assert server.delete(f"/jobs/{job['id']}").json()["cancelling"] is True
+        end = list(events)[-1]["data"]
+    assert (end["state"], end["results"]) == ("cancelled", [])
+    assert 0 < end["progress"]["done"] < 100
+    assert server.post("/generate", files={"photo": png}, data={**GIVEN, "wait": "1"}).status_code == 200
 
 
 def test_what_the_generator_refuses(server: httpx2.Client, png: bytes) -> None:

@@ -4,7 +4,9 @@ Each server is started once per test process, in a folder of its own, and gets e
 """
 
 import os
+import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -29,6 +31,11 @@ def _program(name: str) -> str:
     if not found:
         pytest.skip(f"needs {name}, which is not installed (apt-get install postgresql redis-server)")
     return found
+
+
+def _other_user() -> str:
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
 
 
 def free_port() -> int:
@@ -61,8 +68,11 @@ def _server(*command: str, port: int, folder: Path, user: str | None) -> Iterato
             _wait_for(port, process, log)
             yield
         finally:
-            process.terminate()
-            process.wait(READY_S)
+            process.send_signal(signal.SIGINT)  # to PostgreSQL: end although there are connections
+            try:
+                process.wait(READY_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 @contextmanager
@@ -77,7 +87,7 @@ def postgresql() -> Iterator[FreshUrl]:
     """A PostgreSQL server; it refuses to be root, so another user runs it where we are."""
     psycopg = pytest.importorskip("psycopg", reason="needs psycopg: pip install 'skelmap[postgresql]'")
     initdb, postgres = _program("initdb"), _program("postgres")
-    user = "postgres" if os.getuid() == 0 else None
+    user = _other_user() if os.getuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="skelmap-postgresql-") as name:
         folder, port = Path(name), free_port()
         if user:

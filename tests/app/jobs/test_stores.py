@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -217,9 +218,22 @@ def test_a_file_that_cannot_be(url: str, reason: str) -> None:
         open_store(url)
 
 
-def test_a_folder_is_made_for_the_file(tmp_path: object) -> None:
-    open_store(f"sqlite:///{tmp_path}/new/folder/jobs.db").close()
-    open_store(f"sqlite:///{tmp_path}/new/folder/jobs.db").close()
+def test_a_folder_is_made_for_the_file_which_is_its_owners_alone(tmp_path: Path) -> None:
+    for _ in range(2):
+        open_store(f"sqlite:///{tmp_path}/new/folder/jobs.db").close()
+    assert (tmp_path / "new/folder/jobs.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_forgotten_gives_its_room_back(tmp_path: Path) -> None:
+    url, large = f"sqlite:///{tmp_path}/jobs.db", bytes(2**20)
+    store = open_store(url)
+    job = store.add(new_job("echo", "", {}, {"photo": large}, now=1), {INPUT + "photo": large}, 9)
+    store.close()
+    assert (tmp_path / "jobs.db").stat().st_size > 2**20
+    store = open_store(url)
+    store.remove(job.id)
+    store.close()
+    assert (tmp_path / "jobs.db").stat().st_size < 2**18
 
 
 @pytest.mark.parametrize("url", ["postgresql://u:secret@127.0.0.1:1/x", "redis://:secret@127.0.0.1:1/0"])
