@@ -51,6 +51,8 @@ def generate(
 ) -> None:
     """Make pictures whose people stand as in a photo. Models: SKELMAP_GENERATION_MODELS, or --model FOLDER."""
     settings = options.generation_settings()
+    if output.suffix.lower() != ".png" or not output.parent.is_dir():
+        raise InvalidInput("expected a .png file in a folder that is there", field="--output", value=str(output))
     given = options.given(
         prompt=prompt,
         negative_prompt=negative_prompt,
@@ -62,9 +64,9 @@ def generate(
         width=width,
         height=height,
     )
-    given |= read_pairs(parameters or ())
+    rest = read_pairs(parameters or ())
     sent = {"photo": photo, "pose": pose, "map": ready_map, "init_image": init_image}
-    request, source = read_inputs({name: path.read_bytes() for name, path in sent.items() if path}, again, given)
+    request, source = read_inputs({name: path.read_bytes() for name, path in sent.items() if path}, again, given, rest)
     check_limits(request, settings.limits)
     write_results(make(settings, request, source), output, save_map)
 
@@ -85,20 +87,27 @@ def read_pairs(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def read_inputs(
-    files: Mapping[str, bytes], again: Path | None, given: Mapping[str, Any]
+    files: Mapping[str, bytes], again: Path | None, given: Mapping[str, Any], rest: Mapping[str, str]
 ) -> tuple[GenerationRequest, Source]:
     """What to make and from what; with `again` what its record says, changed by what was given.
+
+    Args:
+        files: the inputs by their kind.
+        again: a picture that was made before.
+        given: parameters that have options of their own.
+        rest: those that have not.
 
     Raises:
         InvalidInput: too many sources or too few, or a value that cannot be used.
     """
-    init = files.get("init_image")
+    init, renamed = files.get("init_image"), {name: f"--set {name}" for name in rest}
     if again is None:
-        return options.parse(GenerationRequest, **given), choose_source(files, init)
+        return options.parse(GenerationRequest, renamed, **given, **rest), choose_source(files, init)
     if surplus := [name for name in ("photo", "pose") if name in files]:
         raise InvalidInput("brings its own pose", field="--again", value=surplus[0])
     record = read_record(again.read_bytes())
-    request = options.parse(GenerationRequest, **{**record.request.model_dump(exclude_none=True), **given})
+    recorded = record.request.model_dump(exclude_none=True)
+    request = options.parse(GenerationRequest, renamed, **{**recorded, **given, **rest})
     return request, record.source(files.get("map"), init)
 
 

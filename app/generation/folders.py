@@ -87,7 +87,7 @@ def _has_modes(network: Mapping[str, Any]) -> bool:
 
 
 def _find(name: str, place: str, revision: str | None, marker: str) -> Path:
-    folder = Path(place) if is_folder(place) else _cached(place, revision)
+    folder = Path(place) if is_folder(place) else _cached(place, revision, marker)
     if folder is None:
         raise WeightsMissing(f"{place} is not on this machine; its owner can run: skelmap models pull {name}")
     if not (folder / marker).is_file():
@@ -95,15 +95,15 @@ def _find(name: str, place: str, revision: str | None, marker: str) -> Path:
     return folder
 
 
-def _cached(repository: str, revision: str | None) -> Path | None:
-    """The folder of a hub id in the local cache; None where it is not there."""
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 - part of an extra
-    from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
+def _cached(repository: str, revision: str | None, marker: str) -> Path | None:
+    """The folder of a hub id in the local cache; None where it is not there.
 
-    try:
-        return Path(snapshot_download(repository, revision=revision, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
+    Not by the hub's `snapshot_download`, which misses files of the repository that were left out on purpose.
+    """
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - part of an extra
+
+    found = try_to_load_from_cache(repository, marker, revision=revision)
+    return Path(found).parent if isinstance(found, str) else None
 
 
 def _check_kind(path: Path, expected: str, family: str) -> None:

@@ -16,7 +16,7 @@ def cut_off(pipeline: object, tokens: Mapping[str, int], text: str) -> dict[str,
         tokenizer = getattr(pipeline, name, None)
         if tokenizer is None:
             continue
-        ids = tokenizer(text, add_special_tokens=False, truncation=False, verbose=False).input_ids
+        ids = tokenizer(text, add_special_tokens=False, truncation=False).input_ids
         room = most - tokenizer.num_special_tokens_to_add()
         if len(ids) > room:
             lost[name] = tokenizer.decode(ids[room:]).strip()

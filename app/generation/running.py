@@ -14,6 +14,8 @@ from PIL import Image as Pillow
 from app.generation.failures import BrokenPicture
 from app.generation.loading import Loaded
 from app.generation.plan import Plan
+from app.generation.weights import check_safetensors
+from pose_core.errors import ModelError
 from pose_core.types import Image, Size
 
 OnStep = Callable[[int, int, Callable[[], bytes]], None]
@@ -115,13 +117,28 @@ def _with_loras(pipeline: diffusers.DiffusionPipeline, loras: Sequence[tuple[Pat
     names = [f"lora{number}" for number in range(len(loras))]  # torch allows no dots in the names of modules
     try:
         for name, (path, _) in zip(names, loras, strict=True):
-            pipeline.load_lora_weights(
-                path.parent, weight_name=path.name, adapter_name=name, use_safetensors=True, local_files_only=True
-            )
+            _load_lora(pipeline, name, path)
         pipeline.set_adapters(names, [weight for _, weight in loras])
         yield
     finally:
         pipeline.unload_lora_weights()
+
+
+def _load_lora(pipeline: diffusers.DiffusionPipeline, name: str, path: Path) -> None:
+    """Put a LoRA's layers beside those of the pipeline.
+
+    Raises:
+        WeightsCorrupt: the file is damaged.
+        ModelError: its layers are not those of this model.
+    """
+    check_safetensors(path)
+    where = {"weight_name": path.name, "adapter_name": name, "use_safetensors": True, "local_files_only": True}
+    try:
+        pipeline.load_lora_weights(path.parent, **where)
+    except (RuntimeError, ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"LoRA {path.stem} does not fit this model: {error}") from error
+    if not any(name in adapters for adapters in pipeline.get_list_adapters().values()):
+        raise ModelError(f"LoRA {path.stem} does not fit this model: none of its layers is there")
 
 
 def to_pixels(picture: Float[np.ndarray, "height width 3"]) -> Image:

@@ -1,5 +1,6 @@
 """Tiny pipelines of every family on disk, a table that names them, and a generator that loads them."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.generation.families import FAMILIES
 from app.generation.generator import Generated, Generator
 from app.generation.request import GenerationRequest
 from app.generation.settings import GenerationSettings
@@ -16,8 +18,6 @@ from app.models import ModelStore
 from app.service import PoseService
 from app.settings import Settings
 
-FAMILIES = ("sd15", "sdxl", "sdxl-union", "sd3", "flux", "flux-union")
-
 
 @dataclass
 class Recorder:
@@ -26,7 +26,7 @@ class Recorder:
     Attributes:
         stop_at: steps after which nobody wants the picture any more.
         steps: done and total of every call.
-        previews: what the last calls would have shown.
+        previews: what each step would have shown.
     """
 
     stop_at: int | None = None
@@ -49,11 +49,10 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.app.generation.tiny_pipelines import save  # noqa: PLC0415 - needs the extra
 
     folder = tmp_path_factory.mktemp("models")
-    lines = []
     for family in FAMILIES:
         save(family, folder / family)
-        lines += [f"[{family}]", f'family = "{family}"', f'base = "./{family}"']
-    (folder / "models.toml").write_text("\n".join(lines))
+    rows = (f'[{family}]\nfamily = "{family}"\nbase = "./{family}"\n' for family in FAMILIES)
+    (folder / "models.toml").write_text("\n".join(rows))
     return folder
 
 
@@ -64,11 +63,23 @@ def service(settings: Settings) -> PoseService:
 
 
 @pytest.fixture(scope="session")
-def generator(tiny_models: Path, service: PoseService) -> Iterator[Generator]:
-    """Makes pictures with the tiny pipelines on the CPU."""
-    generator = Generator(GenerationSettings(models=tiny_models / "models.toml", device="cpu"), service)
+def generation_settings(tiny_models: Path) -> GenerationSettings:
+    """The tiny pipelines on the CPU."""
+    return GenerationSettings(models=tiny_models / "models.toml", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def generator(generation_settings: GenerationSettings, service: PoseService) -> Iterator[Generator]:
+    """Makes pictures with the tiny pipelines."""
+    generator = Generator(generation_settings, service)
     yield generator
     generator.close()
+
+
+@pytest.fixture
+def own_model(tiny_models: Path, tmp_path: Path) -> Path:
+    """A copy of the pipeline of Stable Diffusion 1.5, to be damaged."""
+    return Path(shutil.copytree(tiny_models / "sd15", tmp_path / "own"))
 
 
 @pytest.fixture
