@@ -60,5 +60,5 @@ $(VENV)/.train: pyproject.toml constraints.txt
 
 $(VENV)/.test: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) --editable '.[cpu,train,test]'
+	$(INSTALL) --editable '.[cpu,controlnet,train,test]'
 	touch $@ $(VENV)/.serve $(VENV)/.train

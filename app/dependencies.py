@@ -4,12 +4,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 
 from app.cache import ResultCache
 from app.engine import Engine
+from app.generation.job import SWITCHED_OFF, Generation
+from app.jobs.document import describe
+from app.jobs.job import Job
+from app.jobs.jobs import Jobs
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.security.fetch import Fetcher
@@ -80,6 +84,10 @@ async def left(request: Request) -> None:
         pass
 
 
+Describe = Callable[[Job], dict[str, Any]]
+"""A job as its caller reads it; asks the store."""
+
+
 def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
@@ -118,6 +126,27 @@ def _timer(request: Request) -> Timer:
     return timer
 
 
+def _generation(request: Request) -> Generation:
+    generation: Generation | None = request.app.state.generation
+    if generation is None:
+        raise HTTPException(501, SWITCHED_OFF)
+    return generation
+
+
+def _jobs(request: Request, _switched_on: Annotated[Generation, Depends(_generation)]) -> Jobs:
+    jobs: Jobs = request.app.state.jobs
+    return jobs
+
+
+def _describe(request: Request, jobs: Annotated[Jobs, Depends(_jobs)]) -> Describe:
+    root = request.scope.get("root_path", "")
+    return lambda job: describe(job, ahead=jobs.ahead(job), keep_s=jobs.settings.keep_s, root=root)
+
+
+def _key_name(request: Request) -> str:
+    return str(getattr(request.state, "key_name", ""))
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 TimerDep = Annotated[Timer, Depends(_timer)]
@@ -126,3 +155,8 @@ CacheDep = Annotated[ResultCache, Depends(_cache)]
 FetcherDep = Annotated[Fetcher | None, Depends(_fetcher)]
 WorkDep = Annotated[Work, Depends(_work)]
 ServiceDep = Annotated[PoseService, Depends(_service)]
+GenerationDep = Annotated[Generation, Depends(_generation)]
+JobsDep = Annotated[Jobs, Depends(_jobs)]
+DescribeDep = Annotated[Describe, Depends(_describe)]
+KeyNameDep = Annotated[str, Depends(_key_name)]
+"""Name of the API key of the request; empty where none is in use."""

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.engine import ClientGone, DeadlineExceeded, Overloaded, Unavailable
+from app.jobs.job import QueueFull, UnknownJob
 from app.routes import method_of, route_of
 from app.security.headers import add_headers
 from pose_core.errors import (
@@ -229,6 +230,17 @@ def of_client_gone(_request: Request, error: Exception) -> Problem:
     return Problem(499, "Client closed request", str(error), str(error))
 
 
+def of_full_queue(_request: Request, error: Exception) -> Problem:
+    """429 with the time to come back."""
+    assert isinstance(error, QueueFull)
+    return Problem(429, "Queue full", str(error), str(error), headers={"Retry-After": str(error.retry_after_s)})
+
+
+def of_unknown_job(_request: Request, error: Exception) -> Problem:
+    """404, whether it never was, is somebody else's or has expired."""
+    return Problem(404, "No such job", str(error), str(error))
+
+
 def of_disconnect(_request: Request, _error: Exception) -> Problem:
     """The caller left in the middle of the body: nobody reads this."""
     return Problem(400, "Bad Request", "the body ended early", "the body ended early")
@@ -249,6 +261,8 @@ PROBLEMS: dict[type[Exception], Callable[[Request, Exception], Problem]] = {
     Unavailable: of_overload,
     DeadlineExceeded: of_deadline,
     ClientGone: of_client_gone,
+    QueueFull: of_full_queue,
+    UnknownJob: of_unknown_job,
     ClientDisconnect: of_disconnect,
     Exception: of_anything,
 }

@@ -4,20 +4,22 @@ A file in /run/secrets, named like the variable in small letters, counts like th
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.engine import Limits
 from app.images import ImageLimits
 from app.logs import LogFormat, LogLevel
+from app.problems import describe, sentence
 from app.security.keys import Key, parse_keys
 from pose_core.detectors import ChannelOrder
+from pose_core.errors import InvalidInput
 from pose_core.session import Device
 from pose_core.weights import DEFAULT_DETECTOR, DEFAULT_ESTIMATOR
 
@@ -141,22 +143,39 @@ class Settings(BaseSettings):
         return ImageLimits(max_bytes=self.max_bytes, max_pixels=self.max_pixels, max_side=self.max_side_px)
 
 
+Knobs = TypeVar("Knobs", bound=BaseSettings)
+
+
+def read_settings(kind: type[Knobs]) -> Knobs:
+    """Settings of the environment alone.
+
+    Raises:
+        InvalidInput: names the variable.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        finding = describe(error)[0]
+        variable = f"{kind.model_config.get('env_prefix', '')}{finding['field']}".upper()
+        raise InvalidInput(sentence({**finding, "field": variable})) from error
+
+
 def _refused(field: str, reason: str) -> PydanticCustomError:
     """An error that names its setting and never its value."""
     return PydanticCustomError("conflict", "{reason}", {"field": field, "reason": reason})
 
 
-def _variables() -> list[str]:
-    return [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+def variables(*kinds: type[BaseSettings]) -> list[str]:
+    """The environment variables of these settings."""
+    return [f"{kind.model_config.get('env_prefix', '')}{name.upper()}" for kind in kinds for name in kind.model_fields]
 
 
-def similar_variables(name: str) -> list[str]:
-    """The settings that a variable may have been meant to be, the likeliest first; all where none is similar."""
-    return get_close_matches(name.upper(), _variables()) or _variables()
+def similar_variables(name: str, known: Sequence[str]) -> Sequence[str]:
+    """What a variable may have been meant to be, the likeliest first; all known ones where none is similar."""
+    return get_close_matches(name.upper(), known) or known
 
 
-def unknown_variables(environment: Iterable[str]) -> list[str]:
+def unknown_variables(environment: Iterable[str], known: Sequence[str]) -> list[str]:
     """Names that look like settings and are none: a slip of the pen would leave a default in place unnoticed."""
-    known = _variables()
     ours = (name for name in environment if name.upper().startswith(PREFIX))
     return sorted(name for name in ours if name.upper() not in known and not OTHER_VARIABLES.fullmatch(name.upper()))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import typer
 
 from app import __version__
-from app.commands import convert, doctor, models, render, run, serve
+from app.commands import convert, doctor, generate, models, render, run, serve
 from pose_core.errors import InvalidInput, PoseError
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -15,6 +15,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "render": render.render,
     "convert": convert.convert,
+    "generate": generate.generate,
     "doctor": doctor.doctor,
 }
 

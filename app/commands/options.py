@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
+from app.generation.settings import GenerationSettings
 from app.problems import describe, sentence
 from app.settings import Settings
 from pose_core.dialects import DIALECTS
@@ -67,3 +68,17 @@ def settings_of(**options: object) -> Settings:
         name, variable = finding["field"], f"SKELMAP_{finding['field'].upper()}"
         field = f"--{name.replace('_', '-')} or {variable}" if name in options else variable
         raise InvalidInput(sentence({**finding, "field": field})) from error
+
+
+def generation_settings() -> GenerationSettings:
+    """The environment's settings of generation.
+
+    Raises:
+        InvalidInput: a value that cannot be used.
+    """
+    try:
+        return GenerationSettings()
+    except ValidationError as error:
+        finding = describe(error)[0]
+        variable = f"SKELMAP_GENERATION_{finding['field'].upper()}"
+        raise InvalidInput(sentence({**finding, "field": variable})) from error

@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 
 from app.images import ImageLimits
 from app.security.keys import Key
-from app.settings import OTHER_VARIABLES, Settings, unknown_variables
+from app.settings import OTHER_VARIABLES, Settings, unknown_variables, variables
 
 BAD = [
     ("device", "gpu"),
@@ -169,7 +169,7 @@ def test_a_mistake_in_keys_is_told_without_them(keys: str) -> None:
 
 def test_a_misspelt_variable_is_found() -> None:
     environment = ["PATH", "SKELMAP_WORKER", "skelmap_queue", "SKELMAP_WORKERS", "skelmap_device"]
-    assert unknown_variables(environment) == ["SKELMAP_WORKER", "skelmap_queue"]
+    assert unknown_variables(environment, variables(Settings)) == ["SKELMAP_WORKER", "skelmap_queue"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_misspelt_variable_is_found() -> None:
     ],
 )
 def test_what_is_set_for_others_is_no_mistake(name: str) -> None:
-    assert unknown_variables([name]) == []
+    assert unknown_variables([name], variables(Settings)) == []
 
 
 def test_settings_that_others_would_set_do_not_exist() -> None:
