@@ -15,7 +15,7 @@ from app.generation.checks import check_family
 from app.generation.failures import OutOfMemory
 from app.generation.families import FAMILIES
 from app.generation.folders import check_installed, find_model
-from app.generation.maps import ControlMap, Drawing, draw_map, fit_picture
+from app.generation.maps import ControlMap, Drawing, draw_map, fit_init_image
 from app.generation.plan import Plan, fill_in, make_plan, step_count
 from app.generation.records import Record, sha256, text_chunks
 from app.generation.request import GenerationRequest, check_limits
@@ -108,7 +108,7 @@ class Generator:
         drawing = Drawing(request, FAMILIES[row.family], self._settings.limits, self._service)
         control = draw_map(source, drawing)
         size = Size.of(control.rgb)
-        init = fit_picture(source.init_image, size, drawing) if source.init_image else None
+        init = fit_init_image(source.init_image, size, drawing) if source.init_image else None
         filled = fill_in(request, name, drawing.family, size, with_init=init is not None)
         plan = make_plan(filled, control.rgb, init, [self._lora_file(lora.name) for lora in request.loras])
         watch.step(0, step_count(filled) * filled.images, None)

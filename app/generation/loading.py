@@ -61,8 +61,8 @@ def load_model(name: str, row: ModelRow, settings: GenerationSettings) -> Loaded
         check_folder(folder, sums=settings.verify)
     pipeline = _read(name, row, folders, choose_precision(settings, family, device))
     pipeline.set_progress_bar_config(disable=True)
+    preview = fit_preview(pipeline.vae, device)
     _place(pipeline, settings, device)
-    preview = fit_preview(pipeline, device)
     return Loaded(name, family, pipeline, pipeline.scheduler, device, preview)
 
 

@@ -97,15 +97,15 @@ def picture_size(source: Size, request: GenerationRequest, family: Family, limit
     return size
 
 
-def fit_picture(data: bytes, size: Size, drawing: Drawing) -> Image:
-    """A file's picture at this size."""
-    picture = decode_image(data, drawing.service.settings.image_limits)
+def fit_init_image(data: bytes, size: Size, drawing: Drawing) -> Image:
+    """The init image at this size."""
+    picture = _decode(data, "init_image", drawing)
     return photo_on_canvas(picture, place(Size.of(picture), size, drawing.request.fit), size)
 
 
 def _from_photo(data: bytes, drawing: Drawing) -> ControlMap:
     request, service = drawing.request, drawing.service
-    photo = decode_image(data, service.settings.image_limits)
+    photo = _decode(data, "photo", drawing)
     size = drawing.size_for(Size.of(photo))
     parameters = PoseParameters(
         **_canvas(request, size),
@@ -143,11 +143,19 @@ def _from_scene(document: object, drawing: Drawing, size: Size, warnings: tuple[
 
 
 def _from_map(data: bytes, drawing: Drawing) -> ControlMap:
-    picture = decode_image(data, drawing.service.settings.image_limits)
+    picture = _decode(data, "map", drawing)
     came, size = Size.of(picture), drawing.size_for(Size.of(picture))
     fitted = photo_on_canvas(picture, place(came, size, drawing.request.fit), size)
     resized = f"the map of {came.width}x{came.height} was resized to {size.width}x{size.height}"
     return ControlMap(fitted, encode_png(fitted), None, () if came == size else (resized,))
+
+
+def _decode(data: bytes, field: str, drawing: Drawing) -> Image:
+    """The pixels of a file; errors are about the field that it came in."""
+    try:
+        return decode_image(data, drawing.service.settings.image_limits)
+    except InvalidInput as error:
+        raise error.about(field) from error
 
 
 def _canvas(request: GenerationRequest, size: Size) -> Mapping[str, Any]:

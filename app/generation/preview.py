@@ -4,12 +4,13 @@ The map is fitted to the model's own autoencoder when it is loaded, so that no t
 Imports torch.
 """
 
+import copy
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import AutoencoderKL
 from jaxtyping import Float64
 
 from app.generation.families import Family
@@ -57,16 +58,19 @@ def colour_chart(pixels: int) -> Float64[np.ndarray, "height width 3"]:
 
 
 @torch.inference_mode()
-def fit_preview(pipeline: DiffusionPipeline, device: torch.device) -> Preview:
-    """Least squares between the latents of a colour chart and its colours."""
-    vae, config = pipeline.vae, pipeline.vae.config
+def fit_preview(vae: AutoencoderKL, device: torch.device) -> Preview:
+    """Least squares between the latents of a colour chart and its colours.
+
+    In a float32 copy: some autoencoders overflow in half precision, and hooks that offload would be in the way.
+    """
+    encoder, config = copy.deepcopy(vae).to(device, torch.float32), vae.config
     pixels = 2 ** (len(config.block_out_channels) - 1)
     chart = colour_chart(pixels)
     picture = torch.from_numpy(2 * chart - 1).permute(2, 0, 1)[None]
-    latents = vae.encode(picture.to(device, vae.dtype)).latent_dist.mode().float().cpu()
+    latents = encoder.encode(picture.to(device, torch.float32)).latent_dist.mode().cpu()
     scaled = (latents - (getattr(config, "shift_factor", None) or 0.0)) * config.scaling_factor
     channels = np.moveaxis(scaled[0].numpy(), 0, -1).reshape(-1, scaled.shape[1]).astype(np.float64)
     colours = chart[pixels // 2 :: pixels, pixels // 2 :: pixels].reshape(-1, 3)
     known = np.column_stack([channels, np.ones(len(channels))])
-    weights, *_ = np.linalg.lstsq(np.nan_to_num(known), colours, rcond=None)
+    weights, *_ = np.linalg.lstsq(known, colours, rcond=None)
     return Preview(weights, pixels)

@@ -14,7 +14,7 @@ from app.generation.request import GenerationRequest
 from app.generation.sources import Source
 from app.parameters import PoseParameters
 from app.service import PoseService
-from pose_core.errors import InvalidInput, InvalidPoseData, NoPersonFound
+from pose_core.errors import InvalidInput, InvalidPoseData, NoPersonFound, UnsupportedImage
 from pose_core.timing import Timer
 from pose_core.types import Image, Size
 from tests.app.generation.conftest import ask
@@ -101,7 +101,7 @@ def test_a_document_that_is_no_pose_is_refused(data: bytes, service: PoseService
 
 @pytest.mark.parametrize("kind", ["photo", "map"])
 def test_bytes_that_are_no_picture_are_refused(kind: str, service: PoseService) -> None:
-    with pytest.raises(InvalidInput, match="image"):
+    with pytest.raises(UnsupportedImage, match=f"^{kind}: not a readable image"):
         draw_map(Source(kind, b"GIF89a"), drawing(service))  # type: ignore[arg-type]
 
 
