@@ -17,11 +17,20 @@ try:
 except ImportError:
     from .v1 import node_class
 
-    NODE_CLASS_MAPPINGS = {name: node_class(node) for name, node in _REGISTERED.items()}
+    _CLASSES = {name: node_class(node) for name, node in _REGISTERED.items()}
+    NODE_CLASS_MAPPINGS = _CLASSES
     NODE_DISPLAY_NAME_MAPPINGS = {name: node.title for name, node in _REGISTERED.items()}
 else:
-    from .v3 import extension
+    from . import v3
+
+    _CLASSES = {name: v3.node_class(name, node) for name, node in _REGISTERED.items()}
 
     async def comfy_entrypoint() -> Any:
         """ComfyUI calls this once, after start."""
-        return extension(_REGISTERED)
+        return v3.extension(list(_CLASSES.values()))
+
+
+if settings.replaces():
+    from .replacing import replace_when_all_are_loaded
+
+    replace_when_all_are_loaded({name: _CLASSES[name] for name in OPT_IN})

@@ -18,7 +18,7 @@ from tests.deploy.comfyui.host import PACK, Host, running
 
 ROOT = PACK.parents[1]
 SOURCES = sorted(PACK.rglob("*.py"))
-OF_THE_HOST = {"comfy", "comfy_api", "folder_paths", "nodes", "numpy", "PIL", "torch"}
+OF_THE_HOST = {"comfy", "comfy_api", "folder_paths", "nodes", "numpy", "PIL", "server", "torch"}
 TITLES = {
     "SkelmapRemotePose": "Remote Pose",
     "SkelmapRenderPose": "Render Pose",
