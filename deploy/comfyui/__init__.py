@@ -13,7 +13,7 @@ WEB_DIRECTORY = "./web"
 _REGISTERED = NODES | {name: OPT_IN[name] for name in settings.opted_in(OPT_IN)}
 
 try:
-    import comfy_api.latest  # noqa: F401 - asks whether it is there
+    from comfy_api.latest import ComfyExtension, io  # noqa: F401 - asks for V3; some releases have the module without it
 except ImportError:
     from .v1 import node_class
 

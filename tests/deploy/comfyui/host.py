@@ -54,7 +54,7 @@ class Host:
     """A running ComfyUI with the pack in it.
 
     Attributes:
-        schema: V1 or V3.
+        schema: how old it is, see LATEST.
         folder: with the folders input, output and user in it.
         classes: the registered nodes, those of other packs, too.
         titles: names in the menus.
@@ -211,8 +211,7 @@ def modules(host: Host) -> dict[str, ModuleType | None]:
         "nodes": module("nodes", NODE_CLASS_MAPPINGS=host.classes),
         "server": module("server", PromptServer=SimpleNamespace(instance=SimpleNamespace(app=host))),
         "comfy_api": module("comfy_api"),
-        # an entry that is None makes the import fail, as in a ComfyUI that is too old
-        "comfy_api.latest": module("latest", io=IO, ComfyExtension=ComfyExtension) if host.schema == "V3" else None,
+        "comfy_api.latest": LATEST[host.schema],
     }
 
 
@@ -328,3 +327,10 @@ IO = module(
     String=custom("STRING"),
     Combo=custom("COMBO"),
 )
+
+LATEST = {
+    "V1": None,  # makes the import fail, as in a ComfyUI that is too old
+    "V1 with the first comfy_api": module("latest", ComfyAPI=object),
+    "V3": module("latest", io=IO, ComfyExtension=ComfyExtension),
+}
+"""`comfy_api.latest` as it grew."""

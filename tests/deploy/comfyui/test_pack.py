@@ -39,6 +39,11 @@ def test_what_is_registered(host: Host) -> None:
     ]
 
 
+def test_a_comfyui_between_the_schemas_gets_the_old_nodes(tmp_path: Path) -> None:
+    with running("V1 with the first comfy_api", tmp_path) as host:
+        assert host.titles == TITLES
+
+
 def test_old_and_new_nodes_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSE_DWPREPROCESSOR", "1")
     seen = []
