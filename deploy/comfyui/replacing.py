@@ -20,7 +20,7 @@ def replace_when_all_are_loaded(classes: Mapping[str, type]) -> None:
     async def replace(_app: object) -> None:
         for name, ours in classes.items():
             if host_nodes.NODE_CLASS_MAPPINGS.get(name) is not ours:
-                logger.warning("%s of another pack is replaced, as the settings say", name)
+                logger.warning("%s of another pack is replaced", name)
                 host_nodes.NODE_CLASS_MAPPINGS[name] = ours
 
     PromptServer.instance.app.on_startup.append(replace)

@@ -44,13 +44,13 @@ def read_server() -> Server:
 
 
 def opted_in(names: Collection[str]) -> list[str]:
-    """Node names of other packs under which ours shall be registered: none that is taken, none unless asked for."""
+    """Node names of other packs under which ours shall be registered: none unless asked for, taken ones if replaced."""
     if not replaces() and _setting("POSE_DWPREPROCESSOR").lower() not in {"1", "true", "yes", "on"}:
         return []
-    taken = [name for name in names if name in host_nodes.NODE_CLASS_MAPPINGS and not replaces()]
+    taken = [name for name in names if name in host_nodes.NODE_CLASS_MAPPINGS]
     for name in taken:
-        logger.warning("%s is registered by another pack already and stays that one's", name)
-    return [name for name in names if name not in taken]
+        logger.warning("%s of another pack %s", name, "is replaced" if replaces() else "stays that one's")
+    return list(names) if replaces() else [name for name in names if name not in taken]
 
 
 def replaces() -> bool:
