@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.main import create_app
 from app.settings import Settings
 from pose_core.types import Image
 from tests.deploy.a1111.conftest import Host
@@ -72,6 +73,14 @@ def test_too_busy(host: Host, photo: Image, settings: Settings) -> None:
         host.options["skelmap_url"] = server.url
         message = told(host.preprocessor("remote_dw_openpose"), photo)
     assert message.startswith(f"Skelmap server {server.url}/pose answered 503: 1 requests are waiting already")
+
+
+def test_a_server_that_refuses_before_it_has_read_everything(host: Host, settings: Settings) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), np.uint8)
+    with listening(create_app(settings.model_copy(update={"max_bytes": 1024}))) as small:
+        host.options["skelmap_url"] = small.url
+        message = told(host.preprocessor("remote_dw_openpose"), noise)
+    assert message.startswith(f"Skelmap server {small.url}/pose answered 413: ")
 
 
 def test_a_resolution_that_the_server_refuses(host: Host, server: LiveServer, photo: Image) -> None:

@@ -16,10 +16,22 @@ import torch
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from app.settings import Settings
 from pose_core.types import Image
-from tests.app.scenery import LEFT, LONELY, MIDDLE, OTHER_DETECTOR, RIGHT, SCORES, drawn, keypoints_in, write_png
+from tests.app.scenery import (
+    LEFT,
+    LONELY,
+    MIDDLE,
+    OTHER_DETECTOR,
+    RIGHT,
+    SCORES,
+    Networks,
+    drawn,
+    keypoints_in,
+    write_png,
+)
 from tests.deploy.comfyui.host import MODULE, Host, Interrupted
-from tests.deploy.comfyui.live import Front, problem
+from tests.deploy.comfyui.live import Front, listening, problem
 
 NODE = "SkelmapRemotePose"
 
@@ -265,6 +277,16 @@ def test_a_server_that_refuses_a_parameter_says_why(host: Host, front: Front, im
     assert "estimator" in message
     assert "'nothing'" in message
     assert len(front.seen) == 1, "what was refused is not asked for again"
+
+
+def test_a_server_that_refuses_before_it_has_read_everything_says_why(
+    host: Host, networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(estimator=str(networks.estimator), detector=str(networks.detector), max_bytes=1024)
+    noise = torch.rand(1, 1200, 1200, 3)
+    with listening(settings) as small:
+        monkeypatch.setenv("POSE_SERVER_URL", small.url)
+        assert error_of(host, noise).startswith(f"POST {small.url}/pose: 413 ")
 
 
 def test_a_busy_server_is_asked_again(host: Host, front: Front, image: torch.Tensor) -> None:

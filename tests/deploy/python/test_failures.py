@@ -7,6 +7,7 @@ from collections.abc import Callable
 from threading import Thread, Timer
 from typing import Any
 
+import numpy as np
 import pytest
 from skelmap_client import (
     AsyncClient,
@@ -90,6 +91,16 @@ def test_a_photo_that_is_too_large(settings: Settings, png: bytes) -> None:
         pytest.raises(PhotoRefused, match="answered 413"),
     ):
         client.pose(png)
+
+
+def test_a_server_that_refuses_before_it_has_read_everything(settings: Settings) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), np.uint8)
+    with (
+        listening(create_app(settings.model_copy(update={"max_bytes": 1024}))) as small,
+        Client(small.url, retries=ONCE) as client,
+        pytest.raises(PhotoRefused, match="answered 413"),
+    ):
+        client.pose(noise)
 
 
 def test_a_model_that_is_not_installed_is_not_waited_for(settings: Settings, png: bytes) -> None:
