@@ -211,7 +211,7 @@ def _detect_one(
     photo = decode_image(decode_base64(text, limits), limits)
     if not parts:
         return encode_png(photo), []
-    parameters = PoseParameters(parts=parts, resolution=body.resolution(Size.of(photo)), dialect="a1111")
+    parameters = PoseParameters(parts=parts, resolution=body.resolution(Size.of(photo)))
     answer = service.answer_photo(photo, parameters, Timer())
     return answer.map_rgb_png(), [DIALECTS["a1111"].write(answer.scene, answer.threshold)]
 

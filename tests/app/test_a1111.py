@@ -146,10 +146,10 @@ def test_the_map_is_a_plain_rgb_png(client: TestClient, picture: str) -> None:
 
 
 def test_maps_come_in_the_order_of_the_pictures(client: TestClient, photo: Image, picture: str) -> None:
-    other = text(write_png(photo[:, :60]))
-    answer = detect(client, picture, other, picture, controlnet_processor_res=120)
-    assert sizes(answer) == [(160, 120), (120, 240), (160, 120)]
-    assert answer["images"][0] == answer["images"][2] != answer["images"][1]
+    narrow, flat = text(write_png(photo[:, :60])), text(write_png(photo[:60]))
+    answer = detect(client, picture, narrow, flat, picture, controlnet_processor_res=120)
+    assert sizes(answer) == [(160, 120), (120, 240), (320, 120), (160, 120)]
+    assert answer["images"][0] == answer["images"][3]
 
 
 @pytest.mark.parametrize("key", ["controlnet_input_images", "controlnet_images"])

@@ -99,7 +99,7 @@ def _document(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def _png(photo: np.ndarray) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(photo)).save(file, "PNG", compress_level=1)
+    Image.fromarray(photo).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 

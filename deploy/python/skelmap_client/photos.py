@@ -63,7 +63,7 @@ def _picture(pixels: np.ndarray) -> Image.Image:
         raise InvalidPhoto(f"expected {wanted}, got {pixels.dtype} {pixels.shape}")
     if 0 in pixels.shape:
         raise InvalidPhoto(f"an array without pixels: {pixels.shape}")
-    return Image.fromarray(np.ascontiguousarray(pixels))
+    return Image.fromarray(pixels)
 
 
 def _png(picture: Image.Image) -> bytes:

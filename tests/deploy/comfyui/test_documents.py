@@ -190,10 +190,13 @@ def test_krita_gets_what_it_expects(krita: Host, front: Front, image: torch.Tens
 
 
 def test_krita_with_thick_limbs(krita: Host, image: torch.Tensor, photo: Image, front: Front) -> None:
-    maps, _ = krita.run("DWPreprocessor", image=image, scale_stick_for_xinsr_cn="enable").values
+    large = image.repeat_interleave(5, 1).repeat_interleave(5, 2)  # limbs grow from 500 pixels on
+    photo = np.repeat(np.repeat(photo, 5, 0), 5, 1)
+    maps, _ = krita.run("DWPreprocessor", image=large, scale_stick_for_xinsr_cn="enable").values
     query: dict[str, str | int] = {"resolution": 512, "legacy_resize": "comfyui", "style": "xinsir", "format": "png"}
     expected = read_png(httpx2.post(f"{front.url}/pose", params=query, content=write_png(photo)).content)
     np.testing.assert_array_equal(levels(maps), expected[None])
+    assert not torch.equal(krita.run("DWPreprocessor", image=large).values[0], maps)
 
 
 def test_krita_without_parts(krita: Host, image: torch.Tensor) -> None:

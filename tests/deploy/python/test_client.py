@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import httpx2
@@ -12,12 +13,14 @@ import pytest
 from PIL import Image as PillowImage
 from skelmap_client import AsyncClient, Client, InvalidDocument, InvalidPhoto, Photo
 from skelmap_client.parameters import DocumentParameters, PoseParameters
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.parameters import ConvertParameters, RenderParameters
 from app.parameters import PoseParameters as ServerPoseParameters
 from pose_core.types import Image
 from tests.app.scenery import LEFT, MIDDLE, RIGHT, drawn, keypoints_in
-from tests.live_server import LiveServer
+from tests.live_server import LiveServer, listening
 
 
 def test_everybody_in_a_photo(client: Client, png: bytes) -> None:
@@ -240,6 +243,23 @@ def test_the_same_from_asyncio(server: LiveServer, client: Client, png: bytes) -
         client.models(),
         client.version(),
     ]
+
+
+def test_as_many_at_the_same_time_as_there_are_connections() -> None:
+    """A server that answers nobody before the third one has asked."""
+    met = Barrier(3, timeout=20)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await asyncio.to_thread(met.wait)
+            await Response("{}")(scope, receive, send)
+
+    async def ask(url: str) -> list[Any]:
+        async with AsyncClient(url, connections=3) as client:
+            return list(await asyncio.gather(*(client.models() for _ in range(3))))
+
+    with listening(app) as server:
+        assert asyncio.run(ask(server.url)) == [{}, {}, {}]
 
 
 def test_many_at_once_do_not_mix(server: LiveServer, png: bytes) -> None:

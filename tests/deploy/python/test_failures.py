@@ -149,6 +149,30 @@ def test_the_same_from_asyncio(settings: Settings, png: bytes) -> None:
         assert asyncio.run(ask(server.url)) == 3
 
 
+def test_waiting_for_a_busy_server_holds_up_nobody_else() -> None:
+    """While one task waits to ask again, others go on."""
+    answers = [PlainTextResponse("busy", 429, {"Retry-After": "1"}), Response("{}")]
+    done: list[str] = []
+
+    async def ask(client: AsyncClient) -> None:
+        await client.models()
+        done.append("models")
+
+    async def both(url: str) -> None:
+        async with AsyncClient(url) as client:
+            asking = asyncio.create_task(ask(client))
+            while not seen:  # noqa: ASYNC110 - the server is in another thread
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            done.append("something else")
+            await asking
+
+    seen: list[Request] = []
+    with listening(answering(answers, seen)) as server:
+        asyncio.run(both(server.url))
+    assert done == ["something else", "models"]
+
+
 def test_a_server_that_stays_busy_is_given_up() -> None:
     seen: list[Request] = []
     answer = PlainTextResponse("busy", 429, {"Retry-After": "0"})
