@@ -205,6 +205,7 @@ def decode_base64(text: str, limits: ImageLimits) -> bytes:
         ImageTooLarge: the text stands for more bytes than allowed, found before decoding.
         InvalidImage: anything that is not standard base64 with its padding.
     """
+    text = text.lstrip()
     head, comma, body = text.partition(",") if text[:5].lower() == "data:" else ("", "", text)
     if head and not (comma and head.rstrip().lower().endswith(";base64")):
         raise InvalidImage(f"a data URL that starts {head[:40]!r}; valid: data:image/png;base64,...", field="image")

@@ -6,12 +6,13 @@ lllyasviel/stable-diffusion-webui-forge@dfdcbab `lib_controlnet/api.py`; mix1009
 """
 
 import base64
+import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 import orjson
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.dependencies import ServiceDep, SettingsDep, TimerDep, WorkDep
@@ -62,9 +63,14 @@ router = APIRouter(tags=["A1111 and Forge"], strict_content_type=False)
 
 
 def _read_resize_mode(value: object) -> Fit:
-    if not isinstance(value, str | int) or value not in RESIZE_MODES:
+    if isinstance(value, bool) or not isinstance(value, str | int) or value not in RESIZE_MODES:
         raise PydanticCustomError("unknown_choice", "unknown value", {"choices": [*map(str, RESIZE_MODES)]})
     return RESIZE_MODES[value]
+
+
+def _cut_fraction(value: object) -> object:
+    """Whole pixels, as A1111 cuts them out of what a slider computed; anything but a number as it is."""
+    return int(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
 ResizeMode = Annotated[Fit, BeforeValidator(_read_resize_mode), WithJsonSchema({"enum": list(RESIZE_MODES)})]
@@ -77,13 +83,11 @@ class DetectRequest(BaseModel):
     """
 
     controlnet_module: str = "none"
-    controlnet_input_images: list[str] = Field(
-        default=[],
-        max_length=MAX_IMAGES,
-        validation_alias=AliasChoices("controlnet_input_images", "controlnet_images"),
-        description="base64 or data URLs; `controlnet_images` is what webuiapi calls them",
+    controlnet_input_images: list[str] = Field([], max_length=MAX_IMAGES, description="base64 or data URLs")
+    controlnet_images: list[str] = Field([], max_length=MAX_IMAGES, description="what webuiapi calls them")
+    controlnet_processor_res: Annotated[int, BeforeValidator(_cut_fraction)] = Field(
+        -1, le=MAX_SIDE_PX, description="shorter side of the map; below 64: 512"
     )
-    controlnet_processor_res: int = Field(-1, le=MAX_SIDE_PX, description="shorter side of the map; below 64: 512")
     controlnet_threshold_a: float = Field(-1, description="ignored, as by every OpenPose module")
     controlnet_threshold_b: float = Field(-1, description="ignored likewise")
     controlnet_masks: list[str] = Field([], description="ignored likewise")
@@ -100,6 +104,11 @@ class DetectRequest(BaseModel):
         if self.pixel_perfect and not self.target_height:
             raise conflict("target_H", "is needed beside pixel_perfect")
         return self
+
+    @property
+    def pictures(self) -> list[str]:
+        """Under whichever key they came; some clients send both, for old and new programs."""
+        return self.controlnet_input_images or self.controlnet_images
 
     def resolution(self, photo: Size) -> int:
         """The shorter side of a photo's map."""
@@ -165,7 +174,7 @@ async def detect(body: DetectRequest, service: ServiceDep, work: WorkDep, timer:
     if body.controlnet_module not in {*MODULES, "None"}:  # Forge's name of none
         given = body.controlnet_module[:100]
         raise InvalidInput("Module not available", field="controlnet_module", value=given, choices=MODULES)
-    if not body.controlnet_input_images:
+    if not body.pictures:
         raise InvalidInput("No image selected", field="controlnet_input_images")
     load = work.loading() if MODULES[body.controlnet_module.lower()] else None
     return _json(await work.run(_detect_all(service, body, timer), timer, prepare=load))
@@ -185,7 +194,7 @@ def _detect_all(service: PoseService, body: DetectRequest, timer: Timer) -> Step
     """The answer to all pictures, told as steps."""
     parts = MODULES[body.controlnet_module.lower()]
     images, poses = [], []
-    for index, text in enumerate(body.controlnet_input_images):
+    for index, text in enumerate(body.pictures):
         try:
             png, pose = yield from _detect_one(service, text, parts, body, timer)
         except InvalidInput as error:
@@ -205,7 +214,7 @@ def _detect_one(
         photo = decode_image(decode_base64(text, limits), limits)
     if not parts:
         return encode_png(photo), []
-    parameters = PoseParameters(parts=parts, resolution=body.resolution(Size.of(photo)), dialect="a1111")
+    parameters = PoseParameters(parts=parts, resolution=body.resolution(Size.of(photo)))
     answer = yield from service.photo_steps(photo, parameters, timer)
     return answer.map_rgb_png(), [DIALECTS["a1111"].write(answer.scene, answer.threshold)]
 
