@@ -2,11 +2,9 @@
 
 import re
 import subprocess
-import sysconfig
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +12,7 @@ from app.main import create_app
 from app.settings import Settings
 from tests.deploy.image import dockerfile
 from tests.deploy.image.dockerfile import ROOT, Instruction, Stage, argument, pairs, read_stages, words
+from tests.deploy.programs import program
 
 TEXT = (ROOT / "Dockerfile").read_text()
 OUTSIDE, STAGES = read_stages(TEXT)
@@ -24,14 +23,6 @@ STEPS = ROOT / "deploy/image/steps.sh"
 def instructions(word: str) -> Iterator[tuple[Stage, Instruction]]:
     for stage in STAGES:
         yield from ((stage, one) for one in stage.instructions if one.word == word)
-
-
-def tool(name: str) -> str:
-    """The path of a program that a package of the extra `test` brings."""
-    path = Path(sysconfig.get_path("scripts")) / name
-    if not path.is_file():
-        pytest.skip(f"needs {name} of the extra `test`")
-    return str(path)
 
 
 def is_sent(path: str) -> bool:
@@ -140,14 +131,14 @@ def test_the_script_is_plain_shell() -> None:
 
 
 def test_shellcheck_is_content() -> None:
-    checked = subprocess.run([tool("shellcheck"), STEPS], capture_output=True, text=True, check=False)
+    checked = subprocess.run([program("shellcheck"), STEPS], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
 
 
 def test_hadolint_is_content() -> None:
     # DL3059: each step stays a layer of its own, so that a changed line of code installs no library again
     checked = subprocess.run(
-        [tool("hadolint"), "--ignore", "DL3059", ROOT / "Dockerfile"], capture_output=True, text=True, check=False
+        [program("hadolint"), "--ignore", "DL3059", ROOT / "Dockerfile"], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout
 
