@@ -61,7 +61,9 @@ def test_prometheus_asks_the_server() -> None:
 
 
 def test_its_files_are_where_it_looks() -> None:
-    mounts = dict(mount.split(":")[:2] for mount in COMPOSE["services"]["prometheus"]["volumes"] if mount.startswith("."))
+    mounts = dict(
+        mount.split(":")[:2] for mount in COMPOSE["services"]["prometheus"]["volumes"] if mount.startswith(".")
+    )
     assert set(PROMETHEUS["rule_files"]) <= set(mounts.values())
     assert f"--config.file={mounts['./monitoring/prometheus.yml']}" in COMPOSE["services"]["prometheus"]["command"]
 

