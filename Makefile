@@ -7,10 +7,10 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types imports unit format bench walkthrough clean
+.PHONY: help serve test check lint types imports unit format bench walkthrough lock image-check clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-11s %s\n", $$1, $$2}'
 
 serve: $(VENV)/.serve ## Build the environment and serve on HOST:PORT (127.0.0.1:8000)
 	$(BIN)/skelmap serve --host $(HOST) --port $(PORT)
@@ -30,7 +30,7 @@ imports: $(VENV)/.test ## Who may import whom
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.test ## Tests
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -m 'not image'
 
 format: $(VENV)/.test ## Rewrite files in the project's format
 	$(BIN)/ruff format .
@@ -44,6 +44,13 @@ bench: $(VENV)/.test ## Ratios against the peers, from one run on this machine
 walkthrough: $(VENV)/.train ## Both stages of distillation in small, on the annotated photos in DATA=FOLDER
 	@test -n "$(DATA)" || { echo 'DATA=FOLDER is needed: a folder with train.json, val.json and the photos'; exit 2; }
 	$(BIN)/python -m training.walkthrough "$(DATA)"
+
+lock: $(VENV)/.test ## The image's lock files again, after a change of pyproject.toml or constraints.txt
+	$(INSTALL) uv
+	$(BIN)/python deploy/image/lock.py
+
+image-check: $(VENV)/.test ## Build and run the container image in a fresh Debian root; as root, with debootstrap
+	$(BIN)/pytest -m image
 
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
