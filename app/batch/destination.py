@@ -50,6 +50,7 @@ def leading(dest: Path) -> Iterator[None]:
         lock.flush()
         sweep(dest)
         yield
+        sweep(dest)  # of workers that were lost meanwhile
 
 
 def begin(dest: Path, source: Source, job: Job) -> None:

@@ -6,11 +6,11 @@
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-import orjson
+from pydantic import TypeAdapter
 
 from app.batch.files import replacing
 
@@ -63,6 +63,9 @@ class Row:
     networks: dict[str, str]
 
 
+ROW: Final = TypeAdapter(Row)
+
+
 def row_path(dest: Path, shard: str) -> Path:
     """Where the row of a shard is."""
     return dest / MANIFEST / f"{shard}.json"
@@ -71,20 +74,14 @@ def row_path(dest: Path, shard: str) -> Path:
 def write_row(dest: Path, row: Row) -> None:
     """Declare a shard finished."""
     with replacing(row_path(dest, row.shard)) as partial:
-        partial.write_bytes(orjson.dumps(asdict(row)) + b"\n")
+        partial.write_bytes(ROW.dump_json(row) + b"\n")
 
 
 def read_row(dest: Path, shard: str) -> Row | None:
     """The row of a finished shard; None where there is none that can be read, or a file is gone or cut short."""
     try:
-        row = _row_of(orjson.loads(row_path(dest, shard).read_bytes()))
+        row = ROW.validate_json(row_path(dest, shard).read_bytes())
         whole = all((dest / file.name).stat().st_size == file.bytes for file in row.files)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError):
         return None
     return row if whole else None
-
-
-def _row_of(values: dict) -> Row:  # type: ignore[type-arg] # JSON
-    bad = tuple(BadPhoto(**photo) for photo in values.pop("bad"))
-    files = tuple(File(**file) for file in values.pop("files"))
-    return Row(**values, bad=bad, files=files)

@@ -14,6 +14,9 @@ class Progress:
     """A bar over photos, on terminals only.
 
     How many photos archives hold is known when they have been read; until then it is reckoned from those that have.
+
+    Attributes:
+        total: photos there are; None where nothing is known yet.
     """
 
     def __init__(self, todo: Sequence[Shard]) -> None:
@@ -21,8 +24,9 @@ class Progress:
         self._under_way: dict[str, int] = {}
         self._rows: list[Row] = []
         known = all(isinstance(shard, LooseShard) for shard in todo)
-        self._total = sum(len(shard.photos) for shard in todo if isinstance(shard, LooseShard)) if known else None
-        self._bar = tqdm(total=self._total, unit="photo", disable=None, smoothing=0.05)
+        self.total = sum(len(shard.photos) for shard in todo if isinstance(shard, LooseShard)) if known else None
+        self._known = known
+        self._bar = tqdm(total=self.total, unit="photo", disable=None, smoothing=0.05)
 
     def tell(self, event: Event) -> None:
         """Something has happened."""
@@ -32,11 +36,20 @@ class Progress:
         else:
             self._under_way.pop(shard.name, None)
             self._rows += [what.row] if isinstance(what, Done) else []
-        finished = sum(row.photos for row in self._rows)
-        if self._total is None and self._rows:
-            self._bar.total = round(finished * self._shards / len(self._rows))
+        if not self._known and self._rows:
+            self.total = round(self._finished * self._shards / len(self._rows))
+            self._bar.total = self.total
         self._bar.set_postfix(shards=f"{len(self._rows)}/{self._shards}", refresh=False)
-        self._bar.update(finished + sum(self._under_way.values()) - self._bar.n)
+        self._bar.update(self.photos - self._bar.n)
+
+    @property
+    def photos(self) -> int:
+        """How many are done, those of unfinished shards included."""
+        return self._finished + sum(self._under_way.values())
+
+    @property
+    def _finished(self) -> int:
+        return sum(row.photos for row in self._rows)
 
     def close(self) -> None:
         """Leave the bar as it is."""

@@ -71,15 +71,15 @@ def stem(archive: str) -> str:
     return archive[: -len(ending)]
 
 
-def _walk(given: str) -> tuple[Path, Iterator[str]]:
+def _walk(given: str) -> tuple[Path, list[str]]:
     path = Path(given)
     if path.is_dir():
-        return path.resolve(), _files_below(path)
+        return path.resolve(), list(_files_below(path))
     if path.is_file():
-        return path.resolve().parent, iter([path.name])
+        return path.resolve().parent, [path.name]
     fixed = fixed_part(given)
     matches = (Path(name) for name in glob.glob(given, recursive=True))  # noqa: PTH207 - absolute patterns, too
-    return fixed.resolve(), (match.relative_to(fixed).as_posix() for match in matches if match.is_file())
+    return fixed.resolve(), [match.relative_to(fixed).as_posix() for match in matches if match.is_file()]
 
 
 def fixed_part(pattern: str) -> Path:

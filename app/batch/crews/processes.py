@@ -68,6 +68,11 @@ class Processes:
             _end(member)
         self._busy.clear()
 
+    @property
+    def process_ids(self) -> list[int]:
+        """The processes that are busy."""
+        return [member.process.pid for member, _ in self._busy.values() if member.process.pid]
+
     def _start(self) -> Member:
         ours, theirs = SPAWN.Pipe()
         process = SPAWN.Process(target=serve, args=(theirs, self._job, self._dest), daemon=True)
