@@ -62,7 +62,7 @@ class RayCluster:
 @contextmanager
 def ray_cluster(nodes: int = 1) -> Iterator[RayCluster]:
     """A cluster whose nodes have one CPU each."""
-    home = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # noqa: S108 - paths of Ray's sockets must be short
+    home = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
     environment = {
         **os.environ,
         "HOME": str(home),

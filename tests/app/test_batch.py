@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from app.batch.crews.actors import connected
 from app.batch.destination import begin, leading
+from app.batch.outputs import check_outputs
 from app.batch.sources import Source
 from app.settings import Settings
 from pose_core.errors import InvalidInput
@@ -146,6 +148,26 @@ def test_options_are_checked_before_any_work(tmp_path: Path, options: tuple[str,
     write_album(tmp_path / "in", ["a.jpg"])
     refused(run_batch(tmp_path / "in", tmp_path / "out", *options), message)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "no.such.host.invalid:6379", "127.0.0.1:99999"])
+def test_a_cluster_that_is_not_there_is_refused_at_once(address: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"^--ray: no cluster at '{address}': "), connected(address):
+        pass
+
+
+def test_ray_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InvalidInput, match=r"^--ray: needs Ray: install skelmap\[ray\]"), connected("auto"):
+        pass
+
+
+def test_parquet_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "pyarrow", raising=False)
+    with pytest.raises(InvalidInput, match=r"^--output: parquet needs pyarrow: install skelmap\[parquet\]"):
+        check_outputs("parquet")
+    assert check_outputs("npz, png") == ("png", "npz")
 
 
 def test_another_job_in_the_same_folder_is_refused(tmp_path: Path, settings: Settings) -> None:

@@ -6,9 +6,9 @@ decided by `crew`, as for processes.
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,23 +21,27 @@ from pose_core.errors import InvalidInput
 OBJECT_STORE_BYTES: Final = 128 * 2**20
 """Of a cluster that is started for the batch: names and counts are sent, photos are read where they are used."""
 
+CONNECT_S: Final = 10.0
+"""How long a cluster may take to answer at all."""
+
 
 @contextmanager
 def connected(address: str) -> Iterator[None]:
     """Be a driver of a Ray cluster, whose actors end with it.
 
     Args:
-        address: `host:port`, `ray://host:port`, `auto` for the cluster that this machine belongs to, or `local` for one
-            of this machine alone that ends with the batch.
+        address: `host:port`, `auto` for the cluster that this machine belongs to, or `local` for one of this machine
+            alone that ends with the batch.
 
     Raises:
         InvalidInput: Ray is not installed, or there is no such cluster.
     """
-    if find_spec("ray") is None:
-        raise InvalidInput("needs Ray: install skelmap[ray]", field="--ray")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told about the batch
-    import ray  # noqa: PLC0415 - of an extra
-
+    try:
+        import ray  # noqa: PLC0415 - of an extra
+    except ImportError as error:
+        raise InvalidInput("needs Ray: install skelmap[ray]", field="--ray") from error
+    require_listener(address)
     new = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if address == "local" else {}
     try:
         ray.init(address=address, logging_level=logging.WARNING, **new)
@@ -48,6 +52,21 @@ def connected(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def require_listener(address: str) -> None:
+    """Make sure that somebody listens at `host:port`; Ray itself would wait for minutes.
+
+    Raises:
+        InvalidInput: nobody does.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal():
+        return  # a word that Ray knows, or does not
+    try:
+        socket.create_connection((host, int(port)), CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise InvalidInput(f"no cluster at {address!r}: {error}", field="--ray") from error
 
 
 def room_for(cpus: float, gpus: float) -> int:
