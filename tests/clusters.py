@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 OBJECT_STORE_BYTES = 80 * 2**20
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 @dataclass
@@ -60,8 +60,8 @@ class RayCluster:
 
 
 @contextmanager
-def ray_cluster(nodes: int = 1) -> Iterator[RayCluster]:
-    """A cluster whose nodes have one CPU each."""
+def ray_cluster(nodes: int = 1, python_path: Path = ROOT) -> Iterator[RayCluster]:
+    """A cluster whose nodes have one CPU each, and find modules in one more folder."""
     home = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
     environment = {
         **os.environ,
@@ -70,6 +70,7 @@ def ray_cluster(nodes: int = 1) -> Iterator[RayCluster]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, python_path))),
     }
     command = [sys.executable, "-m", "tests.clusters", str(nodes)]
     pipe = subprocess.PIPE
