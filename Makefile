@@ -7,7 +7,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types imports unit format bench walkthrough clean
+.PHONY: help serve test check lint types imports unit test-ray format bench walkthrough clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ imports: $(VENV)/.test ## Who may import whom
 
 unit: $(VENV)/.test ## Tests
 	$(BIN)/pytest -n auto
+
+test-ray: $(VENV)/.test ## The long tests of Ray as well: lost nodes, processes and drivers; minutes, 2 GB
+	$(BIN)/pytest -m ray --log-cli-level INFO
 
 format: $(VENV)/.test ## Rewrite files in the project's format
 	$(BIN)/ruff format .
@@ -60,5 +63,5 @@ $(VENV)/.train: pyproject.toml constraints.txt
 
 $(VENV)/.test: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) --editable '.[cpu,train,test]'
+	$(INSTALL) --editable '.[cpu,train,test,ray]'
 	touch $@ $(VENV)/.serve $(VENV)/.train

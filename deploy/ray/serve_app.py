@@ -35,7 +35,7 @@ class Skelmap:
     def __init__(self) -> None:
         self._server = create_app()
 
-    def __serve_build_asgi_app__(self) -> ASGIApp:  # noqa: PLW3201 - Ray's name for it
+    def __serve_build_asgi_app__(self) -> ASGIApp:
         """What answers requests."""
         return without_request_id(self._server)
 
@@ -81,4 +81,4 @@ async def get(server: ASGIApp, path: str) -> tuple[int, str]:
     return status, body.decode()
 
 
-app = Skelmap.bind()
+app = Skelmap.bind()  # type: ignore[attr-defined] # the decorator has made a deployment of it

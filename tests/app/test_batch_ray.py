@@ -1,5 +1,6 @@
 """`skelmap batch --ray`: the same work by actors of a cluster, of which some are lost."""
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ import pytest
 
 from tests.app.albums import assert_complete, command, rows_of, run_batch, started, write_album
 from tests.clusters import RayCluster, ray_cluster, wait_until
+
+logger = logging.getLogger(__name__)
 
 PHOTOS, SHARDS = 800, 8
 BAD = ("bad.jpg", "trip/bad.png")
@@ -36,6 +39,7 @@ def test_an_actor_a_node_and_the_driver_are_lost_and_no_photo_is(cluster: RayClu
         wait_until(lambda: len(rows_of(dest)) >= 2)
         driver.kill()
     before = {row["shard"]: row for row in rows_of(dest)}
+    logger.info("an actor, a node and the driver were killed with %d of %d shards finished", len(before), SHARDS)
     assert 2 <= len(before) < SHARDS, "some of it is left to do"
     result = run_batch(source, dest, *options, environment=cluster.environment)
     assert result.returncode == 0, result.stderr

@@ -31,7 +31,8 @@ def serving(cluster: RayCluster, settings: Settings, folder: Path, replicas: int
     config.write_text(
         yaml.safe_dump(shrink(yaml.safe_load((FOLDER / "serve.yaml").read_text()), settings, port, replicas))
     )
-    command = [sys.executable, "-m", "ray.serve.scripts", "run", "--non-blocking", "--address", cluster.address, config]
+    command: list[str | Path] = [sys.executable, "-m", "ray.serve.scripts", "run", "--non-blocking"]
+    command += ["--address", cluster.address, config]
     with log.open("w") as said:
         started = subprocess.run(command, env=cluster.environment, stdout=said, stderr=said, check=False, timeout=120)
     assert started.returncode == 0, log.read_text()

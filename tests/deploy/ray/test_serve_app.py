@@ -1,10 +1,10 @@
 """The server on Ray Serve: the answers of the plain server, from several nodes, of which one goes away."""
 
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -16,6 +16,8 @@ from tests.app.scenery import write_png
 from tests.clusters import RayCluster, ray_cluster, wait_until
 from tests.deploy.ray.serving import FOLDER, assert_answers_like, post, serving
 from tests.live_server import LiveServer
+
+logger = logging.getLogger(__name__)
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -72,7 +74,7 @@ def test_answers_keep_coming_when_a_node_is_lost(
             enough.set()
     for future in running:
         future.result()
-    print(f"\n{outcomes}; three replicas again {back:.1f} s after the node was lost")
+    logger.info("%s; three replicas again %.1f s after the node was lost", dict(outcomes), back)
     assert outcomes["answered"] >= 240
     assert outcomes["lost"] <= 0.1 * outcomes["answered"], "those on their way to the lost replica"
 
@@ -98,6 +100,6 @@ def test_more_than_can_wait_are_told_to_come_back(url: str, photo: Image) -> Non
     with ThreadPoolExecutor(200) as clients:
         answers = list(clients.map(lambda _: post(url, png), range(400)))
     statuses = Counter(answer.status_code for answer in answers)
-    print(f"\n{statuses}")
+    logger.info("400 requests at once: %s", dict(statuses))
     assert set(statuses) == {200, 503}
     assert {answer.headers["Retry-After"] for answer in answers if answer.status_code == 503} == {"1"}
