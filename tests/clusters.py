@@ -10,14 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parents[1]
 OBJECT_STORE_BYTES = 80 * 2**20
-PATIENCE_S = 300
+PATIENCE_S = 600
 
 
 @dataclass
@@ -116,6 +117,19 @@ def end(process: int) -> None:
         os.kill(process, 9)
     except ProcessLookupError:
         return
+
+
+@contextmanager
+def started(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None, log: TextIO | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A process that does not outlive its test; what it says goes to `log`, or waits to be read."""
+    to = log or subprocess.PIPE
+    with subprocess.Popen(arguments, env=environment, stdout=to, stderr=to, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_until(true: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:

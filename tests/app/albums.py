@@ -11,11 +11,10 @@ import subprocess
 import sys
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import cv2
 import numpy as np
@@ -96,19 +95,6 @@ def run_batch(
     """The whole command."""
     arguments = command(source, dest, *options)
     return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False, timeout=120)
-
-
-@contextmanager
-def started(
-    arguments: Sequence[str], environment: Mapping[str, str] | None = None, log: TextIO | None = None
-) -> Iterator[subprocess.Popen[str]]:
-    """A process that does not outlive its test; what it says goes to `log`, or waits to be read."""
-    to = log or subprocess.PIPE
-    with subprocess.Popen(arguments, env=environment, stdout=to, stderr=to, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def rows_of(dest: Path) -> list[dict[str, Any]]:

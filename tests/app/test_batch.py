@@ -25,10 +25,10 @@ from tests.app.albums import (
     read_tar,
     rows_of,
     run_batch,
-    started,
     write_album,
     write_tar,
 )
+from tests.clusters import started
 
 PHOTOS, SHARDS = 800, 8
 BAD = ("bad.jpg", "trip/bad.png")

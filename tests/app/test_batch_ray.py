@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.albums import assert_complete, command, rows_of, run_batch, started, write_album
-from tests.clusters import RayCluster, ray_cluster, wait_until
+from tests.app.albums import assert_complete, command, rows_of, run_batch, write_album
+from tests.clusters import RayCluster, ray_cluster, started, wait_until
 
 logger = logging.getLogger(__name__)
 

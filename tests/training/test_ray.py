@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from pose_core.errors import InvalidInput
-from tests.clusters import ROOT, RayCluster, ray_cluster, wait_until
+from tests.clusters import ROOT, RayCluster, ray_cluster, started, wait_until
 from training.checkpoints import list_checkpoints
 from training.cluster import in_folder, last_line, train_on_ray
 from training.log import read_log
@@ -43,14 +43,8 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 @pytest.mark.slow
 def test_a_run_that_loses_a_process_ends_like_one_that_does_not(cluster: RayCluster, tmp_path: Path) -> None:
     broken, whole = tmp_path / "broken", tmp_path / "whole"
-    options = ("--output", broken, "--ray", cluster.address, "--ray-workers", "2")
-    with subprocess.Popen(
-        [sys.executable, "-m", "training", *RUN, *options],
-        cwd=ROOT,
-        env=cluster.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as driver:
+    command = [sys.executable, "-m", "training", *RUN, "--output", str(broken)]
+    with started([*command, "--ray", cluster.address, "--ray-workers", "2"], cluster.environment) as driver:
         wait_until(lambda: len(list_checkpoints(broken)) >= 1 or driver.poll() is not None)
         victims = cluster.processes("ray::RayTrainWorker")
         assert len(victims) == 2
@@ -65,7 +59,7 @@ def test_a_run_that_loses_a_process_ends_like_one_that_does_not(cluster: RayClus
     assert all(map(math.isfinite, losses))
     logger.info("a process was killed after step %d of %d", reached, STEPS)
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    command = (*torchrun, "-m", "training", *RUN, "--output", str(whole))
+    command = [*torchrun, "-m", "training", *RUN, "--output", str(whole)]
     subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True)
     expected = weights(whole)
     for name, tensor in weights(broken).items():
