@@ -7,12 +7,20 @@ One deployment, because every hop between deployments costs more than what it wo
 and draws like `skelmap serve` does, and is configured by the same variables SKELMAP_*.
 """
 
+import asyncio
+import time
+from typing import Final
+
 from ray import serve
 from ray.serve.config import AutoscalingConfig, BackpressureConfig
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.main import create_app
+
+
+LOAD_S: Final = 120
+"""How long a new replica may take to load its networks."""
 
 
 class NotReady(Exception):
@@ -34,18 +42,25 @@ class Skelmap:
 
     def __init__(self) -> None:
         self._server = create_app()
+        self._loaded_by = time.monotonic() + LOAD_S
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """What answers requests."""
         return without_request_id(self._server)
 
     async def check_health(self) -> None:
-        """Serve asks every few seconds, and replaces a replica that is not ready.
+        """Serve asks once before it sends requests, then every few seconds, and replaces a replica that is not ready.
+
+        The first time waits while networks are being loaded.
 
         Raises:
             NotReady: the server says so; with its reason.
         """
         status, body = await get(self._server, "/readyz")
+        while status != 200 and time.monotonic() < self._loaded_by:
+            await asyncio.sleep(0.2)
+            status, body = await get(self._server, "/readyz")
+        self._loaded_by = 0.0
         if status != 200:
             raise NotReady(f"/readyz answers {status}: {body}")
 
