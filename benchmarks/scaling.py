@@ -3,10 +3,10 @@
     python -m benchmarks.scaling check [--seconds 60] [--shares 0.5 0.8]
     python -m benchmarks.scaling plan [--cpu-rate 25] [--gpu-rates 100 300 1000] [--latency-ms 1000] [--gpu-price 2.0]
 
-`check` starts `skelmap serve` so that it does one photo at a time with one thread, asks it for one photo after the other,
-and then lets requests arrive at random at a share of the rate that this allows, whether or not the earlier ones have been
-answered. The simulation of `benchmarks.queueing` draws from the times that the server took for the lone requests, and
-has to tell the latencies of the others.
+`check` starts `skelmap serve` so that it does one photo at a time with one thread, and asks it for one photo after the
+other. Then it lets requests arrive at random at a share of the rate that this allows, whether or not earlier ones have
+been answered. The simulation of `benchmarks.queueing` draws from the times that the server took for the lone requests,
+and has to tell the latencies of the others.
 
 `plan` takes it as given how many photos a second a replica does one by one. It looks for the highest load at which the
 simulated 99th percentile of the latency stays below a limit and nobody is turned away; replicas and cost follow.
@@ -33,8 +33,11 @@ from benchmarks.workload import photo_jpeg
 
 SERVER: Final = "from app.commands import main; main()"
 ONE_LANE: Final = {
-    **{"SKELMAP_DEVICE": "cpu", "SKELMAP_THREADS": "1", "SKELMAP_WORKERS": "1"},
-    **{"SKELMAP_MAX_ACTIVE": "1", "SKELMAP_MAX_QUEUE": "1000"},
+    "SKELMAP_DEVICE": "cpu",
+    "SKELMAP_THREADS": "1",
+    "SKELMAP_WORKERS": "1",
+    "SKELMAP_MAX_ACTIVE": "1",
+    "SKELMAP_MAX_QUEUE": "1000",
 }
 """A server that does one photo after the other, and turns nobody away."""
 LONE: Final = 150

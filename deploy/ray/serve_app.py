@@ -18,7 +18,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.main import create_app
 
-
 LOAD_S: Final = 120
 """How long a new replica may take to load its networks."""
 
