@@ -22,6 +22,8 @@ from pose_core.errors import ImageTooLarge, InvalidImage, UnsupportedImage
 from pose_core.types import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+"""What files of those formats are called; only where files are looked for, content decides what they are."""
 
 MAX_SCANS = 32
 """Scans of a progressive JPEG: each costs a pass over all pixels, and a small file could hold thousands."""
