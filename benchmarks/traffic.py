@@ -62,7 +62,7 @@ def serving(options: Sequence[str] = (), settings: Mapping[str, str] | None = No
         port = free.getsockname()[1]
     environment = {**os.environ, "SKELMAP_DRAIN_DELAY_S": "0", "SKELMAP_LOG_LEVEL": "error", **(settings or {})}
     command = (*PROGRAM, "--port", str(port), *options)
-    with subprocess.Popen(command, env=environment) as process:
+    with subprocess.Popen(command, env=environment) as process:  # noqa: S603 - our own command
         try:
             _wait_until_ready(port, process)
             yield Server(port, process)

@@ -236,7 +236,10 @@ class Engine:
     async def _compute(self, function: Callable[[], Result]) -> Result:
         """The result of a function, called in one of the threads; cancelled only when that thread is free again."""
         loop, free = asyncio.get_running_loop(), asyncio.Event()
-        future = self._threads.submit(function)
+        try:
+            future = self._threads.submit(function)
+        except RuntimeError as error:
+            raise Unavailable("the server is shutting down") from error
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -262,6 +265,8 @@ def _advance(steps: Steps[Result], answer: Outputs | None) -> NetworkRun | Finis
         return next(steps) if answer is None else steps.send(answer)
     except StopIteration as finished:
         return Finished(finished.value)
+    except (SystemExit, KeyboardInterrupt) as error:  # on the event loop they would end the server
+        raise RuntimeError(f"a step tried to end the process: {error!r}") from error
 
 
 async def _first_of(work: "asyncio.Task[Result]", gone: Callable[[], Awaitable[None]], timeout_s: float) -> Result:

@@ -10,7 +10,8 @@ import pytest
 
 from pose_core.types import Image
 from tests.app.scenery import Networks, drawn
-from tests.app.test_server import serving
+from tests.app.test_server import options
+from tests.server_process import serving
 
 webuiapi = pytest.importorskip("webuiapi", reason="needs the client webuiapi of the extra `test`")
 
@@ -18,7 +19,7 @@ webuiapi = pytest.importorskip("webuiapi", reason="needs the client webuiapi of 
 @pytest.fixture(scope="module")
 def api(networks: Networks) -> Iterator[Any]:
     """The client, connected."""
-    with serving(networks) as server:
+    with serving(*options(networks)) as server:
         client = webuiapi.WebUIApi(host="127.0.0.1", port=server.port)
         yield client
         client.session.close()
