@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -61,9 +60,10 @@ def create_app(
         engine = app.state.engine = Engine(settings.limits, both(metrics.observe(), observe))
         app.state.models = ModelStore(settings, engine.open_lane, engine.close_lane)
         app.state.defaults = Defaults(app.state.models, settings, engine.readiness)
-        Thread(target=app.state.defaults.load, name="load", daemon=True).start()
+        loading = asyncio.create_task(engine.aside(app.state.defaults.load))
         with doing_jobs(generation) as app.state.jobs:
             yield
+        loading.cancel()
         engine.close()
         if tracer_provider:
             await asyncio.to_thread(tracer_provider.shutdown)

@@ -1,5 +1,6 @@
 """The networks of one server: loaded once, shared by all requests, the least used one dropped when there are many."""
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable
@@ -13,9 +14,11 @@ from pose_core.detectors import WHOLE_IMAGE, Detector, detector_names, load_dete
 from pose_core.errors import InvalidInput, ModelError, PoseError, UnknownChoice, WeightsMissing
 from pose_core.estimators import ESTIMATORS, Estimator, load_estimator
 from pose_core.pipeline import Pipeline
-from pose_core.session import Session, check_device
+from pose_core.session import CUDA, Session, check_device, is_built_for_cuda
 from pose_core.types import Size
 from pose_core.weights import WEIGHTS, cache_folder, find, installed, resolve
+
+logger = logging.getLogger("skelmap")
 
 Network = TypeVar("Network", Estimator, Detector)
 
@@ -202,6 +205,8 @@ class Defaults:
             self._readiness.give_up(self.SOURCE, ModelError(f"the networks cannot be loaded: {error!r}"))
         else:
             self.missing = False
+            if self._settings.device == "auto" and is_built_for_cuda() and pipeline.estimator.provider != CUDA:
+                logger.warning("device=auto: CUDA was tried, networks run on %s", pipeline.estimator.provider)
             self.description = {
                 "estimator": pipeline.estimator.name,
                 "detector": pipeline.detector.name,

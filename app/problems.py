@@ -225,6 +225,13 @@ def of_deadline(_request: Request, error: Exception) -> Problem:
     return Problem(504, "Deadline exceeded", str(error), str(error))
 
 
+def of_memory(request: Request, error: Exception) -> Problem:
+    """503: the process has no memory for this now; the next request may be smaller."""
+    logger.error("%s %s, request_id %s: no memory: %s", *_which(request), error)
+    reason = "the server has no memory for this now"
+    return Problem(503, "Unavailable", reason, reason, headers={"Retry-After": "1"})
+
+
 def of_client_gone(_request: Request, error: Exception) -> Problem:
     """499, as proxies log it; nobody reads this."""
     return Problem(499, "Client closed request", str(error), str(error))
@@ -263,6 +270,7 @@ PROBLEMS: dict[type[Exception], Callable[[Request, Exception], Problem]] = {
     ClientGone: of_client_gone,
     QueueFull: of_full_queue,
     UnknownJob: of_unknown_job,
+    MemoryError: of_memory,
     ClientDisconnect: of_disconnect,
     Exception: of_anything,
 }

@@ -194,7 +194,7 @@ def _open_runtime(path: Path, device: Device, threads: int) -> ort.InferenceSess
     # two networks take turns on the same cores: a pool that spins between runs starves the other one
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[str | tuple[str, dict[str, str]]] = [CPU]
-    if device != "cpu" and CUDA in ort.get_available_providers():
+    if device != "cpu" and is_built_for_cuda():
         ort.preload_dlls()
         providers.insert(0, (CUDA, CUDA_OPTIONS))
     elif device == "cuda":
@@ -212,6 +212,11 @@ def _no_cuda(path: Path, provider: str) -> str:
         f"built for {built_for} and no usable CUDA was found. Install the extra skelmap[gpu] without onnxruntime "
         "beside it, and an NVIDIA driver for CUDA 13; or choose device=cpu"
     )
+
+
+def is_built_for_cuda() -> bool:
+    """Whether this onnxruntime would try CUDA; says nothing about whether it works."""
+    return CUDA in ort.get_available_providers()
 
 
 def runtime_description() -> dict[str, str]:

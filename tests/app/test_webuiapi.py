@@ -15,8 +15,9 @@ from app.main import create_app
 from app.settings import Settings
 from pose_core.types import Image
 from tests.app.scenery import Networks, drawn
-from tests.app.test_server import serving
+from tests.app.test_server import options
 from tests.live_server import listening
+from tests.server_process import serving
 
 webuiapi = pytest.importorskip("webuiapi", reason="needs the client webuiapi of the extra `test`")
 
@@ -24,7 +25,7 @@ webuiapi = pytest.importorskip("webuiapi", reason="needs the client webuiapi of 
 @pytest.fixture(scope="module")
 def api(networks: Networks) -> Iterator[Any]:
     """The client, connected."""
-    with serving(networks) as server:
+    with serving(*options(networks)) as server:
         client = webuiapi.WebUIApi(host="127.0.0.1", port=server.port)
         yield client
         client.session.close()
