@@ -1,4 +1,7 @@
-"""What routes ask for, as annotated types."""
+"""What routes ask for, as annotated types.
+
+All of them are coroutines: FastAPI calls plain functions in threads, and under load each would wait for one.
+"""
 
 import math
 from collections.abc import Callable
@@ -80,40 +83,41 @@ async def left(request: Request) -> None:
         pass
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def _models(request: Request) -> ModelStore:
+async def _models(request: Request) -> ModelStore:
     models: ModelStore = request.app.state.models
     return models
 
 
-def _work(request: Request) -> Work:
+async def _work(request: Request) -> Work:
     return Work(request.app.state.engine, request.app.state.models, request)
 
 
-def _service(request: Request) -> PoseService:
-    return PoseService(_models(request), _settings(request), _metrics(request).seen)
+async def _service(request: Request) -> PoseService:
+    state = request.app.state
+    return PoseService(state.models, state.settings, state.metrics.seen)
 
 
-def _fetcher(request: Request) -> Fetcher | None:
+async def _fetcher(request: Request) -> Fetcher | None:
     fetcher: Fetcher | None = request.app.state.fetcher
     return fetcher
 
 
-def _cache(request: Request) -> ResultCache:
+async def _cache(request: Request) -> ResultCache:
     cache: ResultCache = request.app.state.cache
     return cache
 
 
-def _metrics(request: Request) -> Metrics:
+async def _metrics(request: Request) -> Metrics:
     metrics: Metrics = request.app.state.metrics
     return metrics
 
 
-def _timer(request: Request) -> Timer:
+async def _timer(request: Request) -> Timer:
     timer: Timer = request.state.timer
     return timer
 

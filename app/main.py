@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -44,8 +43,9 @@ def create_app(settings: Settings | None = None, observe: Observe = Observe()) -
         engine = app.state.engine = Engine(settings.limits, both(metrics.observe(), observe))
         app.state.models = ModelStore(settings, engine.open_lane, engine.close_lane)
         app.state.defaults = Defaults(app.state.models, settings, engine.readiness)
-        Thread(target=app.state.defaults.load, name="load", daemon=True).start()
+        loading = asyncio.create_task(engine.aside(app.state.defaults.load))
         yield
+        loading.cancel()
         engine.close()
         if tracer_provider:
             await asyncio.to_thread(tracer_provider.shutdown)

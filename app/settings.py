@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         0, ge=0, le=1024, description="people in one network run, of whatever requests; 0: 16 on CUDA, 4 on the CPU"
     )
     max_batch_delay_s: float = Field(0, ge=0, le=1, description="how long people wait for others to join their run")
+    compute_niceness: int = Field(
+        5, ge=0, le=19, description="of threads that compute, so that the rest answers at once when all cores are busy"
+    )
     request_timeout_s: float = Field(
         30, gt=0, le=3600, description="a request that takes longer gets 504; X-Request-Timeout may ask for less"
     )
@@ -133,6 +136,7 @@ class Settings(BaseSettings):
             batch_size=self.max_batch_size,
             batch_delay_s=self.max_batch_delay_s,
             timeout_s=self.request_timeout_s,
+            niceness=self.compute_niceness,
         )
 
     @property

@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from threading import RLock, Thread
+from threading import RLock
 from typing import Final, Generic, TypeVar
 
 from app.engine.admission import Admission, Room, Ticket
@@ -14,6 +14,7 @@ from app.engine.errors import ClientGone, DeadlineExceeded, EngineError, Overloa
 from app.engine.lane import Batching, Lane
 from app.engine.observe import FailedReason, ModelLoaded, Observe
 from app.engine.readiness import Readiness
+from app.engine.threads import aside, make_way
 from pose_core.errors import InvalidInput, ModelError, OutOfMemory, WeightsMissing
 from pose_core.session import CUDA, Session
 from pose_core.steps import NetworkRun, Outputs, Steps, run_in_batches, without_networks
@@ -38,6 +39,7 @@ class Limits:
         batch_size: largest batch; 0 chooses by device.
         batch_delay_s: how long rows wait for others to join them.
         timeout_s: how long a request may take.
+        niceness: of threads that compute, so that the event loop answers also when there are more than cores.
     """
 
     workers: int = 2
@@ -47,6 +49,7 @@ class Limits:
     batch_size: int = 0
     batch_delay_s: float = 0.0
     timeout_s: float = 30.0
+    niceness: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Engine:
         self.admission = Admission(Room(limits.active + limits.queue, limits.items), observe.requests)
         self._limits = limits
         self._observe = observe
-        self._threads = ThreadPoolExecutor(limits.workers, thread_name_prefix="skelmap")
+        self._threads = ThreadPoolExecutor(limits.workers, "skelmap", make_way, (limits.niceness,))
         self._turns = asyncio.Semaphore(limits.active)
         self._lanes: dict[int, Lane] = {}
         self._lock = RLock()
@@ -88,7 +91,7 @@ class Engine:
             ModelError: it does not work.
         """
         size = self._limits.batch_size or (CUDA_BATCH if session.provider == CUDA else CPU_BATCH)
-        batching = Batching(size, self._limits.batch_delay_s)
+        batching = Batching(size, self._limits.batch_delay_s, self._limits.niceness)
         lane = Lane(session.path.stem, session, batching, readiness=self.readiness, observe=self._observe)
         lane.warm_up()
         lane.start()
@@ -123,6 +126,10 @@ class Engine:
             Overloaded: it would not.
         """
         self._let_in(self.admission.check, timeout_s)
+
+    async def aside(self, function: Callable[[], Result]) -> Result:
+        """The result of a function that takes long, such as loading a network, called in a thread of its own."""
+        return await aside(function, self._limits.niceness)
 
     async def call(
         self,
@@ -196,7 +203,7 @@ class Engine:
         prepare: Callable[[], object] | None,
     ) -> Result:
         if prepare is not None:
-            await aside(prepare)
+            await self.aside(prepare)
         asked = time.monotonic()
         async with self._turns:
             timer.add("queue", time.monotonic() - asked)
@@ -247,21 +254,6 @@ class Engine:
         for lane in lanes:
             lane.join(timeout_s=1.0)
         self._threads.shutdown(wait=True, cancel_futures=True)
-
-
-async def aside(function: Callable[[], Result]) -> Result:
-    """The result of a function that may take long, called in a thread of its own that holds up nobody's exit."""
-    future: Future[Result] = Future()
-
-    def work() -> None:
-        if future.set_running_or_notify_cancel():
-            try:
-                future.set_result(function())
-            except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
-                future.set_exception(error)
-
-    Thread(target=work, name="aside", daemon=True).start()
-    return await asyncio.wrap_future(future)
 
 
 def _advance(steps: Steps[Result], answer: Outputs | None) -> NetworkRun | Finished[Result]:

@@ -15,6 +15,7 @@ from app.engine.errors import Unavailable
 from app.engine.observe import BatchRun, Observe
 from app.engine.queue import Answered, FairQueue, Job, Share, count, cut, gather
 from app.engine.readiness import Readiness
+from app.engine.threads import make_way
 from pose_core.errors import DeviceLost, DeviceUnavailable, ModelError, OutOfMemory, RunStopped
 from pose_core.session import Stop
 from pose_core.steps import Network, Outputs, fill_up
@@ -32,10 +33,12 @@ class Batching:
     Attributes:
         max_size: largest batch.
         max_delay_s: how long rows wait for others to join them; 0 takes what is there.
+        niceness: of the thread.
     """
 
     max_size: int = 16
     max_delay_s: float = 0.0
+    niceness: int = 0
 
 
 class Lane:
@@ -65,7 +68,7 @@ class Lane:
         self.sizes = tuple(size for size in accepted if size <= batching.max_size) or accepted[:1]
         self.busy_since: float | None = None
         self._network = network
-        self._delay_s = batching.max_delay_s
+        self._batching = batching
         self._readiness = readiness
         self._observe = observe
         self._clock = clock
@@ -155,6 +158,7 @@ class Lane:
                 self._stop()
 
     def _work(self) -> None:
+        make_way(self._batching.niceness)
         shares: list[Share] | None = []
         try:
             while (shares := self._next()) is not None:
@@ -171,7 +175,7 @@ class Lane:
         with self._changed:
             while not self._dead:
                 now = self._clock()
-                due_s = self._queue.due_in(self.sizes[-1], self._delay_s, now)
+                due_s = self._queue.due_in(self.sizes[-1], self._batching.max_delay_s, now)
                 if due_s is None and self._closed:
                     break
                 if due_s is not None and (due_s <= 0 or self._closed):

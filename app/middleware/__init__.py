@@ -10,6 +10,7 @@ from app.metrics import Metrics
 from app.middleware.access import Access
 from app.middleware.body_limit import BodyLimit
 from app.middleware.key_gate import KeyGate
+from app.middleware.overload import Overload
 from app.middleware.rate_limit import RateLimit
 from app.middleware.request_id import RequestId
 from app.middleware.security_headers import SecurityHeaders
@@ -54,5 +55,6 @@ def layers(
     if settings.max_requests_per_minute:
         most = settings.max_requests_per_minute
         yield Middleware(RateLimit, max_per_minute=most, open_paths=open_paths, shapes=shapes)
+    yield Middleware(Overload, shapes=shapes)
     largest = int(settings.max_bytes * _BASE64_GROWTH) + _FIELDS_BYTES
     yield Middleware(BodyLimit, max_bytes=largest, shapes=shapes)

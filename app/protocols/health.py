@@ -18,14 +18,14 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 @router.get("/v2/health/ready")
-def readyz(request: Request) -> Response:
+async def readyz(request: Request) -> Response:
     """Whether this server should be asked; 503 with the reasons where not.
 
     The default models are loaded, every network answers, and the server is not about to end.
     """
     state = request.app.state
     if state.defaults.missing:  # until they have been pulled
-        state.defaults.load()
+        await state.engine.aside(state.defaults.load)
     if reasons := state.engine.why_not_ready():
         return JSONResponse({"ready": False, "reason": "; ".join(reasons), "reasons": reasons}, 503)
     return JSONResponse({"ready": True, **state.defaults.description})

@@ -25,6 +25,8 @@ BAD = [
     ("max_batch_size", -1),
     ("max_batch_delay_s", -0.1),
     ("max_batch_delay_s", 2),
+    ("compute_niceness", -1),
+    ("compute_niceness", 20),
     ("request_timeout_s", 0),
     ("drain_delay_s", -1),
     ("shutdown_timeout_s", 0),
