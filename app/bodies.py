@@ -37,7 +37,7 @@ async def read_photo(
         UnsupportedImage: a body of another kind.
         HTTPException: 400 for malformed multipart.
     """
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    kind = _content_type(request)
     parameters = query_parameters(request)
     if kind == "multipart/form-data":
         data, fields = await _read_form(request)
@@ -66,7 +66,7 @@ async def read_files(request: Request, limits: ImageLimits, names: Collection[st
         UnsupportedImage: a body of another kind.
         HTTPException: 400 for malformed multipart or JSON.
     """
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    kind = _content_type(request)
     if kind == "multipart/form-data":
         given = await _read_parts(request, names)
     elif kind == "application/json":
@@ -103,6 +103,10 @@ async def read_json(request: Request) -> object:
         return orjson.loads(await request.body())
     except orjson.JSONDecodeError as error:
         raise HTTPException(400, f"the body is not JSON: {error}") from error
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
 def query_parameters(request: Request) -> dict[str, Any]:
