@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.engine import Overloaded
+from app.jobs.job import QueueFull, UnknownJob
 from pose_core.errors import (
     ImageTooLarge,
     InvalidInput,
@@ -215,6 +216,17 @@ def of_overload(_request: Request, error: Exception) -> Problem:
     return Problem(503, "Overloaded", str(error), str(error), headers={"Retry-After": str(error.retry_after_s)})
 
 
+def of_full_queue(_request: Request, error: Exception) -> Problem:
+    """429 with the time to come back."""
+    assert isinstance(error, QueueFull)
+    return Problem(429, "Queue full", str(error), str(error), headers={"Retry-After": str(error.retry_after_s)})
+
+
+def of_unknown_job(_request: Request, error: Exception) -> Problem:
+    """404, whether it never was, is somebody else's or has expired."""
+    return Problem(404, "No such job", str(error), str(error))
+
+
 def of_disconnect(_request: Request, _error: Exception) -> Problem:
     """The caller left in the middle of the body: nobody reads this."""
     return Problem(400, "Bad Request", "the body ended early", "the body ended early")
@@ -232,6 +244,8 @@ PROBLEMS: dict[type[Exception], Callable[[Request, Exception], Problem]] = {
     PoseError: of_pose_error,
     HTTPException: of_http_error,
     Overloaded: of_overload,
+    QueueFull: of_full_queue,
+    UnknownJob: of_unknown_job,
     ClientDisconnect: of_disconnect,
     Exception: of_anything,
 }

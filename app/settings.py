@@ -1,12 +1,14 @@
 """Every knob of the server: one environment variable each, prefix `SKELMAP_`, unit in the name."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.images import ImageLimits
+from app.problems import describe, sentence
 from pose_core.detectors import ChannelOrder
+from pose_core.errors import InvalidInput
 from pose_core.session import Device
 from pose_core.weights import DEFAULT_DETECTOR, DEFAULT_ESTIMATOR
 
@@ -41,3 +43,20 @@ class Settings(BaseSettings):
     def image_limits(self) -> ImageLimits:
         """What an upload may be."""
         return ImageLimits(max_bytes=self.max_bytes, max_pixels=self.max_pixels, max_side=self.max_side_px)
+
+
+Knobs = TypeVar("Knobs", bound=BaseSettings)
+
+
+def read_settings(kind: type[Knobs]) -> Knobs:
+    """Settings of the environment alone.
+
+    Raises:
+        InvalidInput: names the variable.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        finding = describe(error)[0]
+        variable = f"{kind.model_config.get('env_prefix', '')}{finding['field']}".upper()
+        raise InvalidInput(sentence({**finding, "field": variable})) from error

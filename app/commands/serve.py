@@ -6,6 +6,7 @@ import typer
 import uvicorn
 
 from app.commands import options
+from app.jobs.stores import open_store
 from app.main import create_app
 from app.models import load_defaults
 
@@ -22,4 +23,6 @@ def serve(
     settings = options.settings_of(estimator=estimator, detector=detector, device=device, threads=threads)
     app = create_app(settings)
     load_defaults(app.state.models, settings)  # so that a device that is not there ends the command, not the server
+    if app.state.generation:
+        open_store(app.state.generation.jobs.url.get_secret_value()).close()  # likewise
     uvicorn.run(app, host=host, port=port, server_header=False, timeout_graceful_shutdown=20)
