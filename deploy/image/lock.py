@@ -16,10 +16,10 @@ PYTHON = "3.13"
 """The Python of the image's Debian, trixie."""
 
 LOCKS: dict[str, tuple[str, ...]] = {
-    "cpu": ("cpu",),
-    "gpu": ("gpu",),
-    "cpu-controlnet": ("cpu", "controlnet"),
-    "gpu-controlnet": ("gpu", "controlnet"),
+    "cpu": ("cpu", "telemetry"),
+    "gpu": ("gpu", "telemetry"),
+    "cpu-controlnet": ("cpu", "telemetry", "controlnet"),
+    "gpu-controlnet": ("gpu", "telemetry", "controlnet"),
 }
 """RUNTIME, or RUNTIME-EXTRAS, of the Dockerfile -> the extras of pyproject.toml that it installs."""
 
