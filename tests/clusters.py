@@ -1,7 +1,7 @@
 """Ray clusters of several nodes on this machine, each in processes of their own that end with the test.
 
 The cluster runs in another process than the tests, as elsewhere; tests and the commands under test reach it by its
-address. Its home is a temporary folder, since Ray writes its token there.
+address. Its home is a temporary folder, with no token of whoever runs the tests.
 """
 
 import os
