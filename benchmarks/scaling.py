@@ -21,8 +21,11 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import httpx2
@@ -75,15 +78,21 @@ class Answered(NamedTuple):
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """`skelmap serve` on a free port; its address."""
+    """`skelmap serve` on a free port, ready; its address."""
     command = [sys.executable, "-c", SERVER, "serve", "--port", "0"]
     environment = {**os.environ, **ONE_LANE}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
-        assert process.stderr is not None
+    with (
+        tempfile.NamedTemporaryFile("r") as said,
+        Path(said.name).open("w") as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,  # noqa: S603 - ours
+    ):
         try:
-            yield next(
-                found[0] for line in process.stderr if (found := re.search(r"http://127\.0\.0\.1:[1-9]\d*", line))
-            )
+            while not (found := re.search(r"http://127\.0\.0\.1:[1-9]\d*", Path(said.name).read_text())):
+                assert process.poll() is None, Path(said.name).read_text()
+                time.sleep(0.1)
+            while httpx2.get(f"{found[0]}/readyz", timeout=30).status_code != 200:
+                time.sleep(0.1)
+            yield found[0]
         finally:
             process.terminate()
 

@@ -1,10 +1,11 @@
 """Ray clusters of several nodes on this machine, each in processes of their own that end with the test.
 
 The cluster runs in another process than the tests, as elsewhere; tests and the commands under test reach it by its
-address. Its home is a temporary folder, since Ray writes its token there.
+address. Its home is a temporary folder with a token of its own, as a cluster should have one.
 """
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -64,9 +65,13 @@ class RayCluster:
 def ray_cluster(nodes: int = 1, python_path: Path = ROOT) -> Iterator[RayCluster]:
     """A cluster whose nodes have one CPU each, and find modules in one more folder."""
     home = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
+    token = home / ".ray" / "auth_token"
+    token.parent.mkdir()
+    token.write_text(secrets.token_hex())
     environment = {
         **os.environ,
         "HOME": str(home),
+        "RAY_AUTH_MODE": "token",
         "RAY_TMPDIR": str(home),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",

@@ -98,8 +98,9 @@ def run_batch(
 
 
 def rows_of(dest: Path) -> list[dict[str, Any]]:
-    """The manifest."""
-    return [json.loads(path.read_text()) for path in sorted((dest / "manifest").rglob("*.json"))]
+    """The manifest, without rows that are being written."""
+    paths = (path for path in sorted((dest / "manifest").rglob("*.json")) if not path.name.startswith("."))
+    return [json.loads(path.read_text()) for path in paths]
 
 
 def assert_complete(dest: Path, keys: Sequence[str], bad: Iterable[str], extension: str = "png") -> None:

@@ -98,10 +98,8 @@ def test_a_caller_who_leaves_is_no_error(server: Server) -> None:
 @pytest.fixture(scope="module")
 def guarded(networks: Networks) -> Iterator[Server]:
     """A server that wants a key."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SKELMAP_API_KEYS", "alice:correct-horse")
-        with serving(networks) as running:
-            yield running
+    with serving(*options(networks), settings={"SKELMAP_API_KEYS": "alice:correct-horse"}) as running:
+        yield running
 
 
 @pytest.mark.parametrize(
