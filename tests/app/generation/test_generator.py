@@ -2,7 +2,7 @@
 
 import shutil
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -215,10 +215,19 @@ def test_a_picture_that_is_none_is_reported(
         tampered.generate(ask(), photo_source, Recorder())
 
 
+def take_too_much(*_: object) -> None:
+    torch.empty(2**55, dtype=torch.uint8)
+
+
+def take_too_much_elsewhere(*_: object) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("greedy", [take_too_much, take_too_much_elsewhere])
 def test_memory_that_runs_out_fails_the_picture_and_is_given_back(
-    loaded: Loaded, tampered: Generator, photo_source: Source
+    greedy: Callable[..., None], loaded: Loaded, tampered: Generator, photo_source: Source
 ) -> None:
-    greed = loaded.pipeline.unet.register_forward_hook(lambda *_: torch.empty(2**55, dtype=torch.uint8))
+    greed = loaded.pipeline.unet.register_forward_hook(greedy)
     with pytest.raises(OutOfMemory, match="not enough memory for own at 64x64 with precision auto"):
         tampered.generate(ask(), photo_source, Recorder())
     assert tampered._loaded is None
