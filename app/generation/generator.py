@@ -118,8 +118,9 @@ class Generator:
         except (RuntimeError, MemoryError) as error:
             if not self._runtime().is_out_of_memory(error):
                 raise
-            reason = str(error).splitlines()[0]
-        self.close()  # outside the handler: its traceback held on to the tensors
+            reason = (str(error) or "out of memory").splitlines()[0]
+        self._loaded = None
+        self._runtime().free_memory()  # outside the handler: its traceback held on to the tensors
         asked = f"{filled.model} at {size.width}x{size.height} with precision {self._settings.precision}"
         raise OutOfMemory(f"not enough memory for {asked}; docs/generation.md says what needs less: {reason}")
 

@@ -68,12 +68,26 @@ def generation_settings(tiny_models: Path) -> GenerationSettings:
     return GenerationSettings(models=tiny_models / "models.toml", device="cpu")
 
 
+Generators = Callable[[str], Generator]
+
+
 @pytest.fixture(scope="session")
-def generator(generation_settings: GenerationSettings, service: PoseService) -> Iterator[Generator]:
-    """Makes pictures with the tiny pipelines."""
-    generator = Generator(generation_settings, service)
-    yield generator
-    generator.close()
+def generators(generation_settings: GenerationSettings, service: PoseService) -> Iterator[Generators]:
+    """A generator for each family, so that its pipeline is loaded once; all of them know all models."""
+    made: dict[str, Generator] = {}
+
+    def generator_for(family: str) -> Generator:
+        return made.setdefault(family, Generator(generation_settings, service))
+
+    yield generator_for
+    for generator in made.values():
+        generator.close()
+
+
+@pytest.fixture(scope="session")
+def generator(generators: Generators) -> Generator:
+    """Makes pictures with Stable Diffusion 1.5."""
+    return generators("sd15")
 
 
 @pytest.fixture
@@ -98,10 +112,11 @@ Make = Callable[..., Generated]
 
 
 @pytest.fixture
-def make(generator: Generator, photo_source: Source) -> Make:
+def make(generators: Generators, photo_source: Source) -> Make:
     """Pictures of a photo with the parameters of `ask`."""
 
-    def generate(source: Source | None = None, **changes: Any) -> Generated:
-        return generator.generate(ask(**changes), source or photo_source, Recorder())
+    def generate(source: Source | None = None, model: str = "sd15", **changes: Any) -> Generated:
+        asked = ask(**changes, **({} if model == "sd15" else {"model": model}))
+        return generators(model).generate(asked, source or photo_source, Recorder())
 
     return generate

@@ -11,7 +11,7 @@ from app.generation.generator import Generator
 from app.generation.records import read_record, sha256
 from app.generation.sources import Source
 from pose_core.errors import InvalidInput
-from tests.app.generation.conftest import Make, Recorder
+from tests.app.generation.conftest import Generators, Make, Recorder
 
 
 def texts_of(png: bytes) -> dict[str, str]:
@@ -31,11 +31,11 @@ def test_the_text_chunks_tell_prompt_seed_model_and_pose(make: Make) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_picture_of_a_photo_is_made_again_from_itself(family: str, make: Make, generator: Generator) -> None:
+def test_a_picture_of_a_photo_is_made_again_from_itself(family: str, make: Make, generators: Generators) -> None:
     changes = {"scheduler": next(iter(FAMILIES[family].schedulers)), "parts": "body,feet", "control_scale": 1.5}
     made = make(model=family, images=2, seed=None, height=None, **changes)
     record = read_record(made.images[1])
-    again = generator.generate(record.request, record.source(), Recorder())
+    again = generators(family).generate(record.request, record.source(), Recorder())
     assert again.images == (made.images[1],)
     assert again.map == made.map
 

@@ -1,7 +1,8 @@
 """Pictures from tiny pipelines: what is checked first, what the watch is told, and what happens when it goes wrong."""
 
 import shutil
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from app.generation.watch import Cancelled
 from app.service import PoseService
 from pose_core.errors import DeviceUnavailable, InvalidInput, ModelError, WeightsCorrupt
 from pose_core.types import Image
-from tests.app.generation.conftest import Make, Recorder, ask
+from tests.app.generation.conftest import Generators, Make, Recorder, ask
 from tests.app.scenery import read_png, write_png
 
 
@@ -132,10 +133,10 @@ def test_the_watch_sees_every_step_and_a_preview(generator: Generator, photo_sou
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_preview_has_the_shape_of_the_picture(family: str, generator: Generator, photo_source: Source) -> None:
+def test_a_preview_has_the_shape_of_the_picture(family: str, generators: Generators, photo_source: Source) -> None:
     watch = Recorder(stop_at=1)
     with pytest.raises(Cancelled):
-        generator.generate(ask(model=family, width=128, height=64), photo_source, watch)
+        generators(family).generate(ask(model=family, width=128, height=64), photo_source, watch)
     height, width, _ = read_png(watch.previews[0]).shape
     assert width == 2 * height == 256
 
@@ -214,10 +215,19 @@ def test_a_picture_that_is_none_is_reported(
         tampered.generate(ask(), photo_source, Recorder())
 
 
+def take_too_much(*_: object) -> None:
+    torch.empty(2**55, dtype=torch.uint8)
+
+
+def take_too_much_elsewhere(*_: object) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("greedy", [take_too_much, take_too_much_elsewhere])
 def test_memory_that_runs_out_fails_the_picture_and_is_given_back(
-    loaded: Loaded, tampered: Generator, photo_source: Source
+    greedy: Callable[..., None], loaded: Loaded, tampered: Generator, photo_source: Source
 ) -> None:
-    greed = loaded.pipeline.unet.register_forward_hook(lambda *_: torch.empty(2**55, dtype=torch.uint8))
+    greed = loaded.pipeline.unet.register_forward_hook(greedy)
     with pytest.raises(OutOfMemory, match="not enough memory for own at 64x64 with precision auto"):
         tampered.generate(ask(), photo_source, Recorder())
     assert tampered._loaded is None
@@ -265,13 +275,19 @@ def test_half_precision_is_a_setting(
     assert 0 < difference.mean() < 8
 
 
-def test_only_the_model_used_last_is_kept(generator: Generator, make: Make) -> None:
+def test_only_the_model_used_last_is_kept(
+    generation_settings: GenerationSettings, service: PoseService, photo_source: Source
+) -> None:
+    generator, held = Generator(generation_settings, service), []
     for family in ("sd15", "sdxl", "sdxl"):
-        held = generator._loaded
-        make(model=family)
-    assert generator._loaded is held
+        generator.generate(ask(model=family, steps=1), photo_source, Recorder())
+        assert generator._loaded is not None
+        held.append((generator._loaded.name, weakref.ref(generator._loaded.pipeline)))
+    assert [name for name, _ in held] == ["sd15", "sdxl", "sdxl"]
+    assert held[0][1]() is None
+    assert held[1][1]() is held[2][1]() is not None
     generator.close()
-    assert generator._loaded is None
+    assert held[2][1]() is None
 
 
 def test_a_generator_without_models_says_so(service: PoseService, photo_source: Source) -> None:
