@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from pydantic import SecretStr
+from starlette.middleware import Middleware
 
 from app.generation.job import Generation
 from app.generation.limits import GenerationLimits
@@ -102,5 +103,5 @@ def generating_app(settings: Settings, tiny: TinyGenerator, tmp_path: Path) -> F
         url=SecretStr(f"sqlite:///{tmp_path}/jobs.db"), max_waiting=2, poll_s=0.01, preview_s=0, grace_s=0
     )
     app = create_app(settings, Generation(tiny, GenerationLimits(max_steps=50, max_images=3), jobs))
-    app.add_middleware(KeyNames)
+    app.user_middleware.append(Middleware(KeyNames))  # innermost: what the gate of these settings says comes before
     return app

@@ -139,8 +139,9 @@ def test_sources_in_json(client: TestClient, png: bytes, head: str) -> None:
 
 
 def test_jobs_wait_for_their_turn(client: TestClient, tiny: TinyGenerator) -> None:
-    jobs = [ask(client, prompt).json() for prompt in ("hold", "second", "third")]
+    jobs = [ask(client, "hold").json()]
     assert tiny.entered.wait(PATIENCE_S)
+    jobs += [ask(client, prompt).json() for prompt in ("second", "third")]
     seen = [client.get(f"/jobs/{job['id']}").json() for job in jobs]
     assert [(job["state"], job["position"]) for job in seen] == [("running", None), ("queued", 1), ("queued", 2)]
     tiny.release.set()
