@@ -48,6 +48,8 @@ class Server(uvicorn.Server):
         finally:
             for each in SIGNALS:
                 loop.remove_signal_handler(each)
+            if self._ending:  # the work is done; one more signal must not make it look as if it were not
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def _signalled(self, number: signal.Signals) -> None:
         if self._ending:
