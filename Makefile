@@ -7,7 +7,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types imports unit format bench walkthrough lock image-check clean
+.PHONY: help serve test check lint types imports unit test-ray format bench walkthrough lock image-check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-11s %s\n", $$1, $$2}'
@@ -30,7 +30,10 @@ imports: $(VENV)/.test ## Who may import whom
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.test ## Tests
-	$(BIN)/pytest -n auto -m 'not image'
+	$(BIN)/pytest -n auto
+
+test-ray: $(VENV)/.test ## The long tests of Ray as well: lost nodes, processes and drivers; minutes, 2 GB
+	$(BIN)/pytest -m ray --log-cli-level INFO
 
 format: $(VENV)/.test ## Rewrite files in the project's format
 	$(BIN)/ruff format .
@@ -67,5 +70,5 @@ $(VENV)/.train: pyproject.toml constraints.txt
 
 $(VENV)/.test: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) --editable '.[cpu,train,test]'
+	$(INSTALL) --editable '.[cpu,controlnet,ray,train,test]'
 	touch $@ $(VENV)/.serve $(VENV)/.train

@@ -1,15 +1,18 @@
 """Reading requests: a photo and its parameters from multipart, raw image or JSON bodies; JSON documents."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import orjson
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.images import ImageLimits, decode_base64
+from app.security.fetch import Fetcher
 from pose_core.errors import InvalidImage, InvalidInput, UnsupportedImage
 
 BODY_KINDS = ("multipart/form-data", "image/*", "application/octet-stream", "application/json")
@@ -18,16 +21,23 @@ MAX_FIELD_BYTES = 64 * 1024
 MAX_PARAMETERS = 100
 """More than this many are an accident or an attack; every one would be a finding of its own."""
 
+Files = dict[str, bytes]
+"""The bytes of each file by its name."""
 
-async def read_photo(request: Request, limits: ImageLimits) -> tuple[bytes, dict[str, Any]]:
+
+async def read_photo(
+    request: Request, limits: ImageLimits, fetcher: Fetcher | None = None
+) -> tuple[bytes, dict[str, Any]]:
     """The bytes of the photo and the parameters of query and body.
+
+    With a fetcher, JSON may name the photo by its web address.
 
     Raises:
         InvalidInput: no photo, more than one, or a parameter given twice.
         UnsupportedImage: a body of another kind.
         HTTPException: 400 for malformed multipart.
     """
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    kind = _content_type(request)
     parameters = query_parameters(request)
     if kind == "multipart/form-data":
         data, fields = await _read_form(request)
@@ -35,7 +45,7 @@ async def read_photo(request: Request, limits: ImageLimits) -> tuple[bytes, dict
         document = await read_json(request)
         if not isinstance(document, dict):
             raise InvalidInput(f"expected a JSON object, got {type(document).__name__}", field="body")
-        data, fields = _take_base64(document, limits)
+        data, fields = await _take_photo(document, limits, fetcher), document
     elif kind.startswith("image/") or kind in {"application/octet-stream", "application/x-www-form-urlencoded", ""}:
         # curl --data-binary calls everything a form unless told otherwise
         data, fields = await request.body(), {}
@@ -44,6 +54,34 @@ async def read_photo(request: Request, limits: ImageLimits) -> tuple[bytes, dict
     if not data:
         raise InvalidImage("no image: the body is empty", field="image")
     return data, merge(parameters, fields)
+
+
+async def read_files(request: Request, limits: ImageLimits, names: Collection[str]) -> tuple[Files, dict[str, Any]]:
+    """Several named files, and the parameters of query and body.
+
+    In multipart a file is a file field, or text for JSON; in a JSON body base64, or the JSON itself.
+
+    Raises:
+        InvalidInput: a file of another name, or one that cannot be read; a parameter given twice.
+        UnsupportedImage: a body of another kind.
+        HTTPException: 400 for malformed multipart or JSON.
+    """
+    kind = _content_type(request)
+    if kind == "multipart/form-data":
+        given = await _read_parts(request, names)
+    elif kind == "application/json":
+        document = await read_json(request)
+        if not isinstance(document, dict):
+            raise InvalidInput(f"expected a JSON object, got {type(document).__name__}", field="body")
+        given = {
+            name: _file_in_json(name, value, limits) if name in names else value for name, value in document.items()
+        }
+    else:
+        choices = ("multipart/form-data", "application/json")
+        raise UnsupportedImage(f"unsupported Content-Type {kind!r}", field="body", choices=choices)
+    files = {name: value for name, value in given.items() if name in names}
+    fields = {name: value for name, value in given.items() if name not in names}
+    return files, merge(query_parameters(request), fields)
 
 
 async def read_document(request: Request) -> tuple[object, dict[str, Any]]:
@@ -65,6 +103,10 @@ async def read_json(request: Request) -> object:
         return orjson.loads(await request.body())
     except orjson.JSONDecodeError as error:
         raise HTTPException(400, f"the body is not JSON: {error}") from error
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
 def query_parameters(request: Request) -> dict[str, Any]:
@@ -98,11 +140,21 @@ def _once(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 async def _read_form(request: Request) -> tuple[bytes, dict[str, Any]]:
+    async with aclosing(request.stream()) as stream:
+        parser = MultiPartParser(
+            request.headers, stream, max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
+        )
+        parser.spool_max_size = 0  # no temporary file: the body is bounded, and the disk may be read-only
+        try:
+            form = await parser.parse()
+        except MultiPartException as error:
+            raise HTTPException(400, error.message) from error
+        except UnicodeError as error:  # in the charset that the sender chose
+            raise HTTPException(400, f"the text of the form cannot be decoded: {error}") from error
     try:
-        async with request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
-            return await _photo_and_fields(form)
-    except UnicodeError as error:  # in the charset that the sender chose
-        raise HTTPException(400, f"the text of the form cannot be decoded: {error}") from error
+        return await _photo_and_fields(form)
+    finally:
+        await form.close()
 
 
 async def _photo_and_fields(form: FormData) -> tuple[bytes, dict[str, Any]]:
@@ -117,8 +169,36 @@ async def _photo_and_fields(form: FormData) -> tuple[bytes, dict[str, Any]]:
     return await upload.read(), fields
 
 
-def _take_base64(document: dict[str, Any], limits: ImageLimits) -> tuple[bytes, dict[str, Any]]:
+async def _read_parts(request: Request, names: Collection[str]) -> dict[str, Any]:
+    """Files as bytes and fields as text."""
+    try:
+        async with request.form(max_files=len(names), max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
+            given = _once(form.multi_items())
+            for name, value in given.items():
+                if isinstance(value, UploadFile) and name not in names:
+                    raise InvalidInput("is a file; files are", field=name, choices=names)
+                if name in names:
+                    given[name] = await value.read() if isinstance(value, UploadFile) else value.encode()
+            return given
+    except UnicodeError as error:  # in the charset that the sender chose
+        raise HTTPException(400, f"the text of the form cannot be decoded: {error}") from error
+
+
+def _file_in_json(name: str, value: object, limits: ImageLimits) -> bytes:
+    if isinstance(value, dict | list):
+        return orjson.dumps(value)
+    if not isinstance(value, str):
+        raise InvalidInput(f"expected base64 text or a data URL, got {type(value).__name__}", field=name)
+    try:
+        return decode_base64(value, limits)
+    except InvalidInput as error:
+        raise error.about(name) from error
+
+
+async def _take_photo(document: dict[str, Any], limits: ImageLimits, fetcher: Fetcher | None) -> bytes:
     image = document.pop("image", None)
     if not isinstance(image, str):
         raise InvalidImage(f"expected base64 text or a data URL, got {type(image).__name__}", field="image")
-    return decode_base64(image, limits), document
+    if fetcher is not None and image[:8].lower().startswith(("http://", "https://")):
+        return await fetcher.load(image)
+    return decode_base64(image, limits)

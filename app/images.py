@@ -22,6 +22,8 @@ from pose_core.errors import ImageTooLarge, InvalidImage, UnsupportedImage
 from pose_core.types import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+"""What files of those formats are called; only where files are looked for, content decides what they are."""
 
 MAX_SCANS = 32
 """Scans of a progressive JPEG: each costs a pass over all pixels, and a small file could hold thousands."""
@@ -205,6 +207,7 @@ def decode_base64(text: str, limits: ImageLimits) -> bytes:
         ImageTooLarge: the text stands for more bytes than allowed, found before decoding.
         InvalidImage: anything that is not standard base64 with its padding.
     """
+    text = text.lstrip()
     head, comma, body = text.partition(",") if text[:5].lower() == "data:" else ("", "", text)
     if head and not (comma and head.rstrip().lower().endswith(";base64")):
         raise InvalidImage(f"a data URL that starts {head[:40]!r}; valid: data:image/png;base64,...", field="image")

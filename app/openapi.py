@@ -1,5 +1,6 @@
 """What /docs shows of routes that read their bodies themselves."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,12 +12,23 @@ def _properties(model: type[BaseModel]) -> dict[str, Any]:
     """Every parameter as a schema without references and without null."""
     schema = model.model_json_schema()
     plain = {}
-    for name, prop in schema["properties"].items():
+    for name, prop in _resolved(schema["properties"], schema.get("$defs", {})).items():
         options = [option for option in prop.get("anyOf", [prop]) if option.get("type") != "null"]
         plain[name] = {**options[0], "description": prop.get("description", "")}
         if prop.get("default") is not None:
             plain[name]["default"] = prop["default"]
     return plain
+
+
+def _resolved(schema: Any, defined: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """The same with what it refers to in place."""
+    if isinstance(schema, list):
+        return [_resolved(entry, defined) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _resolved(defined[schema["$ref"].rpartition("/")[2]], defined)
+    return {name: _resolved(entry, defined) for name, entry in schema.items()}
 
 
 def query_of(model: type[BaseModel]) -> list[dict[str, Any]]:
@@ -66,8 +78,38 @@ def document_route(model: type[BaseModel], *media_types: str) -> dict[str, Any]:
     }
 
 
-def problems() -> dict[str, Any]:
-    """The error answers every route shares."""
+def generate_route(files: Sequence[str], *models: type[BaseModel]) -> dict[str, Any]:
+    """`openapi_extra` of `POST /generate`.
+
+    Args:
+        files: names of the files that it takes.
+        models: its parameters.
+    """
+    fields = {name: schema for model in models for name, schema in _properties(model).items()}
+    form = {name: {"type": "string", "format": "binary"} for name in files}
+    text = {name: {"description": "base64, a data URL, or for a pose its JSON"} for name in files}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {"schema": _object({**form, **fields})},
+                "application/json": {"schema": _object({**text, **fields})},
+            },
+        },
+        "responses": {
+            "200": {"description": "With `wait`: the job or its first picture"},
+            "202": {"description": "The job"},
+            **problems("409", "429", "501"),
+        },
+    }
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": ["prompt"], "properties": properties}
+
+
+def problems(*more: str) -> dict[int | str, dict[str, Any]]:
+    """The error answers every route shares, and further statuses."""
     body = {"application/problem+json": {"schema": {"type": "object"}}}
     reasons = {
         "400": "The request is malformed",
@@ -76,4 +118,12 @@ def problems() -> dict[str, Any]:
         "422": "A value cannot be used; `errors` names the field and the valid choices",
         "503": "The model is not installed, or too many requests are waiting",
     }
+    further = {
+        "403": "Jobs are listed by API key, and the request has none",
+        "404": "No such job, or it is somebody else's, or has expired",
+        "409": "The job was cancelled",
+        "429": "Too many jobs are waiting",
+        "501": "This server makes no pictures",
+    }
+    reasons |= {status: further[status] for status in more}
     return {status: {"description": reason, "content": body} for status, reason in reasons.items()}

@@ -36,7 +36,7 @@ def one_of(choices: Mapping[str, object]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _split(value: object) -> object:
+def split_list(value: object) -> object:
     """A comma-separated list as a tuple; anything else as it is."""
     return tuple(name for name in value.replace(" ", "").split(",") if name) if isinstance(value, str) else value
 
@@ -78,7 +78,7 @@ class CanvasParameters(BaseModel):
     keypoint_threshold: Score | None = Field(
         None, description=f"score from which a point shows; default: the estimator's own, mostly {DEFAULT_THRESHOLD}"
     )
-    parts: Annotated[tuple[Part, ...], BeforeValidator(_split)] = Field(
+    parts: Annotated[tuple[Part, ...], BeforeValidator(split_list)] = Field(
         MAP_PARTS,
         min_length=1,
         description=f"what to draw and write, of {', '.join(PARTS)}; JSON `keypoints` always hold all",
@@ -130,7 +130,7 @@ class PoseParameters(CanvasParameters):
     format: Annotated[str, one_of(FORMATS)] | None = Field(
         None, description=f"of the answer: {', '.join(FORMATS)}; default: by the Accept header, else json"
     )
-    include: Annotated[tuple[Literal["map"], ...], BeforeValidator(_split)] = Field(
+    include: Annotated[tuple[Literal["map"], ...], BeforeValidator(split_list)] = Field(
         (), description="map: embed the map in the JSON as a data URL"
     )
     legacy_resize: Annotated[str, one_of(LEGACY_RESIZES)] | None = Field(
@@ -182,7 +182,7 @@ class RenderParameters(CanvasParameters):
 class ConvertParameters(RenderParameters):
     """Parameters of `POST /convert`: a pose document in, one in another dialect out."""
 
-    parts: Annotated[tuple[Part, ...], BeforeValidator(_split)] = Field(
+    parts: Annotated[tuple[Part, ...], BeforeValidator(split_list)] = Field(
         PARTS, min_length=1, description=f"what to write, of {', '.join(PARTS)}"
     )
     format: Annotated[str, one_of({"json": None})] = Field("json", description="json")

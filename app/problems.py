@@ -20,7 +20,10 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.engine import Overloaded
+from app.engine import ClientGone, DeadlineExceeded, Overloaded, Unavailable
+from app.jobs.job import QueueFull, UnknownJob
+from app.routes import method_of, route_of
+from app.security.headers import add_headers
 from pose_core.errors import (
     ImageTooLarge,
     InvalidInput,
@@ -85,6 +88,7 @@ def problem_response(request: Request, problem: Problem, shapes: Shapes) -> Resp
     write = next((shapes[start] for start in shapes if path.startswith(start)), write_document)
     response = write(request, problem)
     response.headers.update({**problem.headers, "X-Request-ID": request.scope.get("request_id", "")})
+    add_headers(response.headers, path)  # also where no layer does, around the server's own failures
     return response
 
 
@@ -199,7 +203,7 @@ def _secret(title: str) -> Problem:
 
 
 def _which(request: Request) -> tuple[str, str, str]:
-    return request.method, request.url.path, request.scope.get("request_id", "")
+    return method_of(request.scope), route_of(request.scope), request.scope.get("request_id", "")
 
 
 def of_http_error(_request: Request, error: Exception) -> Problem:
@@ -211,8 +215,37 @@ def of_http_error(_request: Request, error: Exception) -> Problem:
 
 def of_overload(_request: Request, error: Exception) -> Problem:
     """503 with the time to come back."""
-    assert isinstance(error, Overloaded)
-    return Problem(503, "Overloaded", str(error), str(error), headers={"Retry-After": str(error.retry_after_s)})
+    assert isinstance(error, Overloaded | Unavailable)
+    title = "Overloaded" if isinstance(error, Overloaded) else "Unavailable"
+    return Problem(503, title, str(error), str(error), headers={"Retry-After": str(error.retry_after_s)})
+
+
+def of_deadline(_request: Request, error: Exception) -> Problem:
+    """504."""
+    return Problem(504, "Deadline exceeded", str(error), str(error))
+
+
+def of_memory(request: Request, error: Exception) -> Problem:
+    """503: the process has no memory for this now; the next request may be smaller."""
+    logger.error("%s %s, request_id %s: no memory: %s", *_which(request), error)
+    reason = "the server has no memory for this now"
+    return Problem(503, "Unavailable", reason, reason, headers={"Retry-After": "1"})
+
+
+def of_client_gone(_request: Request, error: Exception) -> Problem:
+    """499, as proxies log it; nobody reads this."""
+    return Problem(499, "Client closed request", str(error), str(error))
+
+
+def of_full_queue(_request: Request, error: Exception) -> Problem:
+    """429 with the time to come back."""
+    assert isinstance(error, QueueFull)
+    return Problem(429, "Queue full", str(error), str(error), headers={"Retry-After": str(error.retry_after_s)})
+
+
+def of_unknown_job(_request: Request, error: Exception) -> Problem:
+    """404, whether it never was, is somebody else's or has expired."""
+    return Problem(404, "No such job", str(error), str(error))
 
 
 def of_disconnect(_request: Request, _error: Exception) -> Problem:
@@ -232,6 +265,12 @@ PROBLEMS: dict[type[Exception], Callable[[Request, Exception], Problem]] = {
     PoseError: of_pose_error,
     HTTPException: of_http_error,
     Overloaded: of_overload,
+    Unavailable: of_overload,
+    DeadlineExceeded: of_deadline,
+    ClientGone: of_client_gone,
+    QueueFull: of_full_queue,
+    UnknownJob: of_unknown_job,
+    MemoryError: of_memory,
     ClientDisconnect: of_disconnect,
     Exception: of_anything,
 }

@@ -1,9 +1,10 @@
-"""From the bytes of a photo to an answer, and from a pose document to a map: all the work of a request, blocking.
+"""From the bytes of a photo to an answer, and from a pose document to a map: all the work of a request.
 
-The server calls it from worker threads, the command line directly.
+What needs networks is told as steps, see `pose_core.steps`: the server takes them in threads and lets requests share
+network runs, the command line takes one after the other.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from app.answer import Answer
@@ -25,6 +26,7 @@ from pose_core.openpose import (
     place_people,
 )
 from pose_core.renderers import render_map, render_svg
+from pose_core.steps import Steps, run_steps
 from pose_core.styles import STYLES, Shape
 from pose_core.timing import Timer
 from pose_core.types import Image, Size, SkeletonMap
@@ -32,10 +34,17 @@ from pose_core.types import Image, Size, SkeletonMap
 
 @dataclass(frozen=True, slots=True)
 class PoseService:
-    """Answers requests with the networks of a store."""
+    """Answers requests with the networks of a store.
+
+    Attributes:
+        models: the networks.
+        settings: of the server.
+        seen: told the pixels of every photo and how many people were found there.
+    """
 
     models: ModelStore
     settings: Settings
+    seen: Callable[[int, int], None] = lambda _pixels, _people: None
 
     def answer(self, data: bytes, parameters: PoseParameters, timer: Timer) -> Answer:
         """Decode a photo and estimate everybody in it.
@@ -43,11 +52,15 @@ class PoseService:
         Raises:
             PoseError: see `decode_image`, `ModelStore.pipeline` and `Pipeline.estimate_poses`.
         """
+        return run_steps(self.steps(data, parameters, timer), timer)
+
+    def steps(self, data: bytes, parameters: PoseParameters, timer: Timer) -> Steps[Answer]:
+        """The same, told as steps."""
         with timer("decode"):
             photo = decode_image(data, self.settings.image_limits)
-        return self.answer_photo(photo, parameters, timer)
+        return (yield from self.photo_steps(photo, parameters, timer))
 
-    def answer_photo(self, photo: Image, parameters: PoseParameters, timer: Timer) -> Answer:
+    def photo_steps(self, photo: Image, parameters: PoseParameters, timer: Timer) -> Steps[Answer]:
         """Estimate everybody in a decoded photo."""
         canvas = self._canvas(parameters, Size.of(photo))
         finish = None
@@ -57,7 +70,9 @@ class PoseService:
             canvas = Size.of(photo)
             finish = lambda drawn: legacy.after(drawn, original, resolution)  # noqa: E731 - closes over this request
         pipeline = self.models.pipeline(parameters.estimator, parameters.detector)
-        estimate = pipeline.estimate_poses(photo, parameters.people_request(self.settings.max_people), timer)
+        people_request = parameters.people_request(self.settings.max_people)
+        estimate = yield from pipeline.steps(photo, people_request, timer)
+        self.seen(photo.shape[0] * photo.shape[1], len(estimate.poses))
         placement = place(Size.of(photo), canvas, parameters.fit)
         people = openpose_people(estimate.keypoints, [pose.box for pose in estimate.poses])
         shown = [keep_parts(person, parameters.parts) for person in people]

@@ -25,6 +25,7 @@ from pose_core.detectors import DetectorSpec, load_detector, yolox
 from pose_core.estimators import EstimatorSpec, load_estimator
 from pose_core.estimators.top_down import estimate
 from pose_core.session import open_session
+from pose_core.steps import Steps, run_steps
 from pose_core.timing import Timer
 from pose_core.types import Image
 from pose_core.weights import DEFAULT_DETECTOR, DEFAULT_ESTIMATOR
@@ -35,16 +36,16 @@ STAGES: Final = ("detector", "pose")
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A detector and an estimator, each a function that runs its network under the given timer."""
+    """A detector and an estimator, each told as steps."""
 
-    detect: Callable[..., object]
-    estimate: Callable[..., object]
+    detect: Callable[..., Steps[object]]
+    estimate: Callable[..., Steps[object]]
 
     def run(self, photo: Image) -> dict[str, float]:
         """Milliseconds of each network, one person in the photo."""
         timer = Timer()
-        self.detect(photo, THRESHOLD, timer)
-        self.estimate(photo, person_boxes(1), timer)
+        run_steps(self.detect(photo, THRESHOLD, timer), timer)
+        run_steps(self.estimate(photo, person_boxes(1), timer), timer)
         return {stage: timer.seconds[stage] * 1e3 for stage in STAGES}
 
 
@@ -63,7 +64,7 @@ def embedded(threads: int) -> Side:
         load_detector(DEFAULT_DETECTOR, "cpu", threads),
         load_estimator(DEFAULT_ESTIMATOR, "cpu", threads),
     )
-    return Side(detector.detect, estimator.estimate)
+    return Side(detector.steps, estimator.steps)
 
 
 def main() -> None:

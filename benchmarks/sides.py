@@ -127,9 +127,13 @@ class Ours:
         detect = partial(yolox.detect, finder, DetectorSpec(input_size=networks.detector_size))
         spec = EstimatorSpec(input_size=CROP_SIZE, codec=CODEC)
         pipeline = Pipeline(
-            Detector(networks.detector, DEFAULT_THRESHOLD, finder.provider, finder.sha256, detect),
+            Detector(networks.detector, DEFAULT_THRESHOLD, finder.provider, finder.sha256, detect, finder),
             Estimator(
-                networks.estimator, spec.threshold, looker.provider, looker.sha256, partial(estimate, looker, spec)
+                networks.estimator,
+                spec.threshold,
+                looker.sha256,
+                partial(estimate, looker, spec),
+                looker,
             ),
         )
         self._parameters = PoseParameters()

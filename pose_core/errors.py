@@ -11,7 +11,10 @@ PoseError
 ├── ModelError            a model file that cannot be used as asked
 │   ├── WeightsMissing    a known name without its file; says how to get it
 │   ├── WeightsCorrupt    size or sha256 differ from what the table says
-│   └── DeviceUnavailable the device that was demanded would not be used
+│   ├── DeviceUnavailable the device that was demanded would not be used
+│   ├── DeviceLost        the device can compute nothing more until the process starts again
+│   ├── OutOfMemory       the device has no memory for so many rows at once
+│   └── RunStopped        a run was ended because nobody waits for it any more
 └── DownloadFailed        the network or the disk did not deliver
 """
 
@@ -89,6 +92,18 @@ class WeightsCorrupt(ModelError):
 
 class DeviceUnavailable(ModelError):
     """The demanded device would silently have been replaced by another."""
+
+
+class DeviceLost(ModelError):
+    """The device can compute nothing more until the process starts again."""
+
+
+class OutOfMemory(ModelError):
+    """The device has no memory for so many rows at once."""
+
+
+class RunStopped(ModelError):
+    """A run was ended because nobody waits for it any more."""
 
 
 class DownloadFailed(PoseError):

@@ -7,6 +7,7 @@ from typing import Literal
 from pose_core.detectors import Detector, whole_image
 from pose_core.errors import NoPersonFound
 from pose_core.estimators import Estimator
+from pose_core.steps import Steps, run_steps
 from pose_core.timing import Timer
 from pose_core.types import Image, PeopleKeypoints, PersonBox, Pose
 
@@ -67,23 +68,28 @@ class Pipeline:
 
         Raises:
             NoPersonFound: nobody was found and `request.on_empty` is error.
+            ModelError: a network failed.
         """
-        boxes, warnings = find_people(self.detector, image, request, timer)
-        people = self.estimator.estimate(image, boxes, timer)
+        return run_steps(self.steps(image, request, timer), timer)
+
+    def steps(self, image: Image, request: PeopleRequest, timer: Timer) -> Steps[Estimate]:
+        """The same, told as steps."""
+        boxes, warnings = yield from find_people(self.detector, image, request, timer)
+        people = yield from self.estimator.steps(image, boxes, timer)
         poses = tuple(Pose(box, keypoints) for box, keypoints in zip(boxes, people, strict=True))
         return Estimate(poses, people, warnings)
 
 
 def find_people(
     detector: Detector, image: Image, request: PeopleRequest, timer: Timer
-) -> tuple[list[PersonBox], tuple[str, ...]]:
+) -> Steps[tuple[list[PersonBox], tuple[str, ...]]]:
     """The boxes to look at, in order, and warnings about people left out or not found.
 
     Raises:
         NoPersonFound: nobody was found and `request.on_empty` is error.
     """
     threshold = detector.threshold if request.threshold is None else request.threshold
-    boxes = list(request.boxes) or detector.detect(image, threshold, timer)
+    boxes = list(request.boxes) or (yield from detector.steps(image, threshold, timer))
     if not boxes:
         return _nobody(detector, image, request, threshold, timer)
     # sorting is stable: the caller's own boxes all score 1 and keep their order

@@ -11,6 +11,10 @@ class Timer:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
+    def add(self, stage: str, seconds: float) -> None:
+        """Book time that was measured elsewhere."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Time the body of a `with` statement under the stage's name."""
@@ -18,4 +22,4 @@ class Timer:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+            self.add(stage, time.perf_counter() - start)

@@ -70,7 +70,7 @@ def tiny_settings(folder: Path) -> Iterator[Settings]:
 
 @dataclass(frozen=True)
 class BusyServer:
-    """A server whose only worker is held up until `release` is called; further requests are refused, or wait."""
+    """A server whose only place is held until `release` is called; further requests are refused, or wait."""
 
     url: str
     release: Callable[[], None]
@@ -79,11 +79,11 @@ class BusyServer:
 @contextmanager
 def busy(settings: Settings, *, max_queue: int) -> Iterator[BusyServer]:
     """A server that is busy, with room for some waiting requests."""
-    app = create_app(settings.model_copy(update={"workers": 1, "max_queue": max_queue}))
+    app = create_app(settings.model_copy(update={"workers": 1, "max_active": 1, "max_queue": max_queue}))
     released = Event()
     with listening(app) as server:
         engine: Engine = app.state.engine
-        held: Any = asyncio.run_coroutine_threadsafe(engine.run(lambda: released.wait(20)), server.loop)
+        held: Any = asyncio.run_coroutine_threadsafe(engine.call(lambda: released.wait(20)), server.loop)
         try:
             yield BusyServer(server.url, released.set)
         finally:

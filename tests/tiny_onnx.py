@@ -142,9 +142,42 @@ def mean_colour(path: Path, size: tuple[int, int] = (192, 256)) -> Path:
 
     Its answer tells whose crop it saw: for tests of batching.
     """
+    return _scored_by_colour(path, size, _mean_of_first_channel(), _FIRST_CHANNEL)
+
+
+def picky_colour(path: Path, most: float, size: tuple[int, int] = (192, 256)) -> Path:
+    """Like `mean_colour`, but a run fails in which that mean is above `most` for any crop: for tests of failures."""
+    nodes = [
+        *_mean_of_first_channel("means"),
+        helper.make_node("Greater", ["means", "most"], ["too_much"]),
+        helper.make_node("Cast", ["too_much"], ["beyond"], to=onnx.TensorProto.INT64),
+        helper.make_node("Gather", ["nothing", "beyond"], ["zeros"]),  # which has no second entry
+        helper.make_node("Add", ["means", "zeros"], ["score"]),
+    ]
+    constants = {**_FIRST_CHANNEL, "most": np.array(most, np.float32), "nothing": np.zeros(1, np.float32)}
+    return _scored_by_colour(path, size, nodes, constants)
+
+
+def lost_colour(path: Path, most: float, size: tuple[int, int] = (192, 256)) -> Path:
+    """Like `mean_colour`, but a crop for which that mean is above `most` is answered with NaN."""
+    nodes = [
+        *_mean_of_first_channel("means"),
+        helper.make_node("Sub", ["most", "means"], ["room"]),
+        helper.make_node("Sqrt", ["room"], ["root"]),
+        helper.make_node("Mul", ["root", "nothing"], ["zeros"]),
+        helper.make_node("Add", ["means", "zeros"], ["score"]),
+    ]
+    constants = {**_FIRST_CHANNEL, "most": np.array(most, np.float32), "nothing": np.zeros(1, np.float32)}
+    return _scored_by_colour(path, size, nodes, constants)
+
+
+def _scored_by_colour(
+    path: Path, size: tuple[int, int], nodes: Sequence[onnx.NodeProto], constants: Mapping[str, np.ndarray]
+) -> Path:
+    """A 133-point estimator that puts every point on bin 0, scored by the nodes' output `score` (batch, 1, 1)."""
     width, height = size
     bins = {"x": 2 * width, "y": 2 * height}
-    nodes, constants = _mean_of_first_channel(), dict(_FIRST_CHANNEL)
+    nodes, constants = [*nodes], {**constants}
     outputs: dict[str, tuple[np.dtype, Shape]] = {}
     for axis, count in bins.items():
         peak = np.full((1, 133, count), -9, np.float32)
@@ -158,10 +191,10 @@ def mean_colour(path: Path, size: tuple[int, int] = (192, 256)) -> Path:
 _FIRST_CHANNEL = {"first": np.array([0]), "last": np.array([2])}
 
 
-def _mean_of_first_channel() -> list[onnx.NodeProto]:
-    """Nodes whose last output `score` (batch, 1, 1) is that mean."""
+def _mean_of_first_channel(name: str = "score") -> list[onnx.NodeProto]:
+    """Nodes whose last output (batch, 1, 1), called `score` unless told otherwise, is that mean."""
     return [
         helper.make_node("Gather", ["input", "first"], ["channel"], axis=1),
         helper.make_node("ReduceMean", ["channel"], ["mean"], axes=[2, 3], keepdims=0),
-        helper.make_node("Unsqueeze", ["mean", "last"], ["score"]),
+        helper.make_node("Unsqueeze", ["mean", "last"], [name]),
     ]

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +14,8 @@ from pydantic import TypeAdapter
 
 from pose_core.errors import InvalidInput, PoseError
 from training.assemble import build_batches, build_method
-from training.checkpoints import find_checkpoint, list_checkpoints, read_snapshot
+from training.checkpoints import find_checkpoint, list_checkpoints, read_snapshot, remove_newer
+from training.cluster import train_on_ray
 from training.distributed import join_world
 from training.loop import train
 from training.measure import build_evaluate
@@ -39,6 +41,13 @@ Precision = Annotated[
 Fastest = Annotated[
     bool,
     typer.Option("--fastest", help="Let a GPU choose its algorithms by speed; repeated runs then differ a little."),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Let a Ray cluster start the processes: host:port, auto, or local."),
+]
+RayWorkers = Annotated[
+    int | None, typer.Option(min=1, help="With --ray: how many processes. [default: one per GPU, or one]")
 ]
 AS_BEFORE = "[default: as before]"
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes that prepare batches, for each device.")]
@@ -92,6 +101,8 @@ def run(
     precision: Precision = "auto",
     fastest: Fastest = False,
     save_every: SaveEvery = 1000,
+    ray: Ray = None,
+    ray_workers: RayWorkers = None,
     teacher_weights: Annotated[
         str | None, typer.Option(help="What the teacher knows: a checkpoint file, or the folder of a run.")
     ] = None,
@@ -115,7 +126,10 @@ def run(
     if list_checkpoints(folder):
         raise InvalidInput(f"{folder} holds a run; `resume` it, or name another folder", field="output")
     settings = Settings(stop_after=steps, precision=precision, fastest=fastest, save_every=save_every)
-    carry_out(recipe, folder, data, device=device, settings=settings)
+    if ray is None:
+        carry_out(recipe, folder, data, device=device, settings=settings)
+    else:
+        carry_out_on_ray(recipe, folder, data, device=device, settings=settings, cluster=(ray, ray_workers))
 
 
 def resume(
@@ -130,6 +144,8 @@ def resume(
     ] = None,
     fastest: Fastest = False,
     save_every: SaveEvery = 1000,
+    ray: Ray = None,
+    ray_workers: RayWorkers = None,
 ) -> None:
     """Go on with a run from its newest checkpoint, as if it had never been stopped; newer ones are deleted."""
     checkpoint = find_checkpoint(path)
@@ -139,7 +155,27 @@ def resume(
     settings = Settings(stop_after=steps, precision=precision, fastest=fastest, save_every=save_every)
     folder = checkpoint.absolute().parent.parent
     where = data or (Path(before.data) if before.data else DATA)
-    carry_out(recipe, folder, where, device=device, settings=settings, checkpoint=checkpoint)
+    if ray is None:
+        carry_out(recipe, folder, where, device=device, settings=settings, checkpoint=checkpoint)
+    else:
+        remove_newer(folder, snapshot.step)
+        carry_out_on_ray(recipe, folder, where, device=device, settings=settings, cluster=(ray, ray_workers))
+
+
+def carry_out_on_ray(
+    recipe: Recipe, folder: Path, data: Path, *, device: str, settings: Settings, cluster: tuple[str, int | None]
+) -> None:
+    """Train in processes of a cluster, and say where the results are."""
+    folder = folder.absolute()
+    work = partial(carry_on, recipe, folder, data.absolute(), device=device, settings=settings)
+    train_on_ray(*cluster, device, folder / "ray", work)
+    typer.echo(f"{folder}: {read_snapshot(find_checkpoint(folder)).step} steps")
+
+
+def carry_on(recipe: Recipe, folder: Path, data: Path, *, device: str, settings: Settings) -> None:
+    """Train from the newest checkpoint, or from the start where there is none."""
+    newest = next(reversed(list_checkpoints(folder)), None)
+    carry_out(recipe, folder, data, device=device, settings=settings, checkpoint=newest)
 
 
 def carry_out(

@@ -35,6 +35,8 @@ class World(NamedTuple):
 def join_world(device: str, environ: Mapping[str, str] = os.environ, patience: timedelta = PATIENCE) -> Iterator[World]:
     """Meet the other processes that torchrun started, if it did, and leave them in the end.
 
+    Where whoever started them has joined them to a group already, that group is used and left as it is.
+
     Args:
         device: `cpu`, `cuda`, `cuda:N` or `auto`, which is CUDA where there is a device. Of several processes on
             `cuda` each takes the device of its own number.
@@ -49,6 +51,9 @@ def join_world(device: str, environ: Mapping[str, str] = os.environ, patience: t
     chosen = choose_device(device, local if size > 1 else None)
     if size == 1:
         yield World(0, 1, chosen)
+        return
+    if distributed.is_initialized():
+        yield World(rank, size, chosen)
         return
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=patience)
     try:

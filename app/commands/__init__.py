@@ -7,14 +7,16 @@ from collections.abc import Callable
 import typer
 
 from app import __version__
-from app.commands import convert, doctor, models, render, run, serve
+from app.commands import batch, convert, doctor, generate, models, render, run, serve
 from pose_core.errors import InvalidInput, PoseError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve.serve,
     "run": run.run,
+    "batch": batch.batch,
     "render": render.render,
     "convert": convert.convert,
+    "generate": generate.generate,
     "doctor": doctor.doctor,
 }
 

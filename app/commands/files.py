@@ -8,9 +8,8 @@ from itertools import count
 from pathlib import Path
 
 from app.formats import FORMATS
+from app.images import SUFFIXES
 from pose_core.errors import InvalidInput
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,7 @@ def find_photos(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            inside = sorted(
-                file for file in path.rglob("*") if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file()
-            )
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
             matches = [(file, file.relative_to(path)) for file in inside]
         elif path.is_file():
             matches = [(path, Path(path.name))]
@@ -48,7 +45,7 @@ def find_photos(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
             named = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207 - ~ and absolute
             matches = [(file, Path(file.name)) for file in named if file.is_file()]
         if not matches:
-            raise InvalidInput(f"{pattern!r} names no photo ({', '.join(PHOTO_SUFFIXES)})", field="PHOTO")
+            raise InvalidInput(f"{pattern!r} names no photo ({', '.join(SUFFIXES)})", field="PHOTO")
         found.update(matches)
     return list(found.items())
 

@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-from pose_core.errors import PoseError
+from app.commands import options
+from app.generation.folders import fetch_model, find_model
+from app.generation.table import ModelRow, read_table
+from pose_core.errors import PoseError, UnknownChoice
 from pose_core.pull import pull, verify
 from pose_core.weights import EMBEDDED, WEIGHTS, cache_folder, installed
 
@@ -33,12 +36,34 @@ def list_models() -> None:
         typer.echo(f"{', '.join(names)}: {terms}")
     typer.echo(f"\nInside the package: {EMBEDDED}, with its LICENSE")
     typer.echo(f"Folder: {cache_folder()}")
+    for name, model in generation_models().items():
+        typer.echo(f"{name:24} pictures  {model.family:10} {_installed_at(name, model)}")
 
 
 def pull_models(names: Names) -> None:
     """Download models and verify them."""
+    pictures = generation_models()
+    if unknown := [name for name in names if name not in WEIGHTS and name not in pictures]:
+        raise UnknownChoice("NAME", unknown[0], [*WEIGHTS, *pictures])
     for name in names:
-        typer.echo(f"{name}: {pull(name, progress=sys.stderr.isatty())}")
+        if name in pictures:
+            folders = fetch_model(name, pictures[name])
+            typer.echo(f"{name}: {' and '.join(map(str, folders))}")
+        else:
+            typer.echo(f"{name}: {pull(name, progress=sys.stderr.isatty())}")
+
+
+def generation_models() -> dict[str, ModelRow]:
+    """The models that make pictures, of the table in the settings; none without one."""
+    settings = options.generation_settings()
+    return read_table(settings.models) if settings.models else {}
+
+
+def _installed_at(name: str, row: ModelRow) -> str:
+    try:
+        return str(find_model(name, row).base)
+    except PoseError as error:
+        return f"not installed: {error}"
 
 
 def verify_models(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None) -> None:

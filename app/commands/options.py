@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
+from app.generation.settings import GenerationSettings
 from app.problems import describe, sentence
 from app.settings import Settings
 from pose_core.dialects import DIALECTS
@@ -28,6 +29,10 @@ Height = Annotated[int | None, typer.Option(help="Height of the map in pixels.")
 Fit = Annotated[str | None, typer.Option(help="contain, cover or stretch, where width and height change the aspect.")]
 Parts = Annotated[str | None, typer.Option(help=f"What to draw, with commas: {','.join(PARTS)}.")]
 KeypointThreshold = Annotated[float | None, typer.Option(help="Score from which a point shows.")]
+PersonThreshold = Annotated[float | None, typer.Option(help="Score a detected person has to exceed.")]
+MaxPeople = Annotated[int | None, typer.Option(help="How many people at the most.")]
+Order = Annotated[str | None, typer.Option(help="score, area or left_to_right.")]
+OnEmpty = Annotated[str | None, typer.Option(help="blank, full_frame or error.")]
 Dialect = Annotated[str | None, typer.Option(help=f"Of pose JSON: {', '.join(DIALECTS)}.")]
 SourceDialect = Annotated[str | None, typer.Option("--from", help="Dialect of the document; default: recognised.")]
 Frame = Annotated[int | None, typer.Option(help="Which picture of a document with several.")]
@@ -64,5 +69,20 @@ def settings_of(**options: object) -> Settings:
         return Settings(**given(**options))
     except ValidationError as error:
         finding = describe(error)[0]
-        option, variable = f"--{finding['field']}".replace("_", "-"), f"SKELMAP_{finding['field'].upper()}"
-        raise InvalidInput(sentence({**finding, "field": f"{option} or {variable}"})) from error
+        name, variable = finding["field"], f"SKELMAP_{finding['field'].upper()}"
+        field = f"--{name.replace('_', '-')} or {variable}" if name in options else variable
+        raise InvalidInput(sentence({**finding, "field": field})) from error
+
+
+def generation_settings() -> GenerationSettings:
+    """The environment's settings of generation.
+
+    Raises:
+        InvalidInput: a value that cannot be used.
+    """
+    try:
+        return GenerationSettings()
+    except ValidationError as error:
+        finding = describe(error)[0]
+        variable = f"SKELMAP_GENERATION_{finding['field'].upper()}"
+        raise InvalidInput(sentence({**finding, "field": variable})) from error

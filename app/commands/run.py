@@ -38,10 +38,10 @@ def run(
     parts: options.Parts = None,
     dialect: options.Dialect = None,
     keypoint_threshold: options.KeypointThreshold = None,
-    person_threshold: Annotated[float | None, typer.Option(help="Score a detected person has to exceed.")] = None,
-    max_people: Annotated[int | None, typer.Option(help="How many people at the most.")] = None,
-    order: Annotated[str | None, typer.Option(help="score, area or left_to_right.")] = None,
-    on_empty: Annotated[str | None, typer.Option(help="blank, full_frame or error.")] = None,
+    person_threshold: options.PersonThreshold = None,
+    max_people: options.MaxPeople = None,
+    order: options.Order = None,
+    on_empty: options.OnEmpty = None,
 ) -> None:
     """Write the skeleton map of every photo. A photo that fails is reported and skipped; the exit code is 1 then."""
     parameters = options.parse(

@@ -6,15 +6,16 @@ lllyasviel/stable-diffusion-webui-forge@dfdcbab `lib_controlnet/api.py`; mix1009
 """
 
 import base64
+import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 import orjson
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.dependencies import EngineDep, ServiceDep, SettingsDep
+from app.dependencies import ServiceDep, SettingsDep, TimerDep, WorkDep
 from app.images import decode_base64, decode_image
 from app.parameters import MAP_PARTS, MAX_SIDE_PX, PoseParameters, RenderParameters, Side, conflict
 from app.png import encode_png
@@ -25,6 +26,7 @@ from pose_core.dialects import DIALECTS
 from pose_core.errors import InvalidInput
 from pose_core.geometry import Fit, pixel_perfect_resolution
 from pose_core.skeleton import Part
+from pose_core.steps import Steps
 from pose_core.timing import Timer
 from pose_core.types import Size
 
@@ -61,9 +63,14 @@ router = APIRouter(tags=["A1111 and Forge"], strict_content_type=False)
 
 
 def _read_resize_mode(value: object) -> Fit:
-    if not isinstance(value, str | int) or value not in RESIZE_MODES:
+    if isinstance(value, bool) or not isinstance(value, str | int) or value not in RESIZE_MODES:
         raise PydanticCustomError("unknown_choice", "unknown value", {"choices": [*map(str, RESIZE_MODES)]})
     return RESIZE_MODES[value]
+
+
+def _cut_fraction(value: object) -> object:
+    """Whole pixels, as A1111 cuts them out of what a slider computed; anything but a number as it is."""
+    return int(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
 ResizeMode = Annotated[Fit, BeforeValidator(_read_resize_mode), WithJsonSchema({"enum": list(RESIZE_MODES)})]
@@ -76,13 +83,11 @@ class DetectRequest(BaseModel):
     """
 
     controlnet_module: str = "none"
-    controlnet_input_images: list[str] = Field(
-        default=[],
-        max_length=MAX_IMAGES,
-        validation_alias=AliasChoices("controlnet_input_images", "controlnet_images"),
-        description="base64 or data URLs; `controlnet_images` is what webuiapi calls them",
+    controlnet_input_images: list[str] = Field([], max_length=MAX_IMAGES, description="base64 or data URLs")
+    controlnet_images: list[str] = Field([], max_length=MAX_IMAGES, description="what webuiapi calls them")
+    controlnet_processor_res: Annotated[int, BeforeValidator(_cut_fraction)] = Field(
+        -1, le=MAX_SIDE_PX, description="shorter side of the map; below 64: 512"
     )
-    controlnet_processor_res: int = Field(-1, le=MAX_SIDE_PX, description="shorter side of the map; below 64: 512")
     controlnet_threshold_a: float = Field(-1, description="ignored, as by every OpenPose module")
     controlnet_threshold_b: float = Field(-1, description="ignored likewise")
     controlnet_masks: list[str] = Field([], description="ignored likewise")
@@ -99,6 +104,11 @@ class DetectRequest(BaseModel):
         if self.pixel_perfect and not self.target_height:
             raise conflict("target_H", "is needed beside pixel_perfect")
         return self
+
+    @property
+    def pictures(self) -> list[str]:
+        """Under whichever key they came; some clients send both, for old and new programs."""
+        return self.controlnet_input_images or self.controlnet_images
 
     def resolution(self, photo: Size) -> int:
         """The shorter side of a photo's map."""
@@ -159,33 +169,34 @@ async def scripts() -> dict[str, list[str]]:
 
 
 @router.post("/controlnet/detect")
-async def detect(body: DetectRequest, service: ServiceDep, engine: EngineDep) -> Response:
+async def detect(body: DetectRequest, service: ServiceDep, work: WorkDep, timer: TimerDep) -> Response:
     """Maps as base64 PNG and, except for `none`, pose documents in their pixels, in the order of the pictures."""
     if body.controlnet_module not in {*MODULES, "None"}:  # Forge's name of none
         given = body.controlnet_module[:100]
         raise InvalidInput("Module not available", field="controlnet_module", value=given, choices=MODULES)
-    if not body.controlnet_input_images:
+    if not body.pictures:
         raise InvalidInput("No image selected", field="controlnet_input_images")
-    return _json(await engine.run(lambda: _detect_all(service, body)))
+    load = work.loading() if MODULES[body.controlnet_module.lower()] else None
+    return _json(await work.run(_detect_all(service, body, timer), timer, prepare=load))
 
 
 @router.post("/controlnet/render_openpose_json")
 async def render_openpose_json(
-    documents: Annotated[list[Any], Body(max_length=MAX_IMAGES)], service: ServiceDep, engine: EngineDep
+    documents: Annotated[list[Any], Body(max_length=MAX_IMAGES)], service: ServiceDep, work: WorkDep
 ) -> Response:
     """Maps of pose documents in any dialect, each at the size of its canvas."""
     if not documents:
         return _json({"info": "No pose data detected."})
-    return _json(await engine.run(lambda: _render_all(service, documents)))
+    return _json(await work.call(lambda: _render_all(service, documents)))
 
 
-def _detect_all(service: PoseService, body: DetectRequest) -> dict[str, Any]:
-    """The answer to all pictures, to be called in a thread."""
+def _detect_all(service: PoseService, body: DetectRequest, timer: Timer) -> Steps[dict[str, Any]]:
+    """The answer to all pictures, told as steps."""
     parts = MODULES[body.controlnet_module.lower()]
     images, poses = [], []
-    for index, text in enumerate(body.controlnet_input_images):
+    for index, text in enumerate(body.pictures):
         try:
-            png, pose = _detect_one(service, text, parts, body)
+            png, pose = yield from _detect_one(service, text, parts, body, timer)
         except InvalidInput as error:
             names = {"image": f"controlnet_input_images[{index}]", "resolution": "controlnet_processor_res"}
             raise error.about(names.get(error.field, error.field)) from error
@@ -195,15 +206,16 @@ def _detect_all(service: PoseService, body: DetectRequest) -> dict[str, Any]:
 
 
 def _detect_one(
-    service: PoseService, text: str, parts: tuple[Part, ...], body: DetectRequest
-) -> tuple[bytes, list[object]]:
+    service: PoseService, text: str, parts: tuple[Part, ...], body: DetectRequest, timer: Timer
+) -> Steps[tuple[bytes, list[object]]]:
     """PNG and pose documents of one picture: one, or none where no parts are asked for."""
     limits = service.settings.image_limits
-    photo = decode_image(decode_base64(text, limits), limits)
+    with timer("decode"):
+        photo = decode_image(decode_base64(text, limits), limits)
     if not parts:
         return encode_png(photo), []
-    parameters = PoseParameters(parts=parts, resolution=body.resolution(Size.of(photo)), dialect="a1111")
-    answer = service.answer_photo(photo, parameters, Timer())
+    parameters = PoseParameters(parts=parts, resolution=body.resolution(Size.of(photo)))
+    answer = yield from service.photo_steps(photo, parameters, timer)
     return answer.map_rgb_png(), [DIALECTS["a1111"].write(answer.scene, answer.threshold)]
 
 

@@ -3,25 +3,32 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from app.models import load_defaults
 from app.protocols.protocol import Protocol
 
 router = APIRouter(tags=["health"])
 
 
+@router.get("/livez")
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+@router.get("/v2/health/live")
+async def livez() -> dict[str, str]:
     """The event loop answers."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
-def readyz(request: Request) -> Response:
-    """The default models are loaded; 503 with the reason where they are not, until they have been pulled."""
+@router.get("/v2/health/ready")
+async def readyz(request: Request) -> Response:
+    """Whether this server should be asked; 503 with the reasons where not.
+
+    The default models are loaded, every network answers, and the server is not about to end.
+    """
     state = request.app.state
-    if not state.readiness["ready"]:
-        state.readiness = load_defaults(state.models, state.settings)
-    return JSONResponse(state.readiness, 200 if state.readiness["ready"] else 503)
+    if state.defaults.missing:  # until they have been pulled
+        await state.engine.aside(state.defaults.load)
+    if reasons := state.engine.why_not_ready():
+        return JSONResponse({"ready": False, "reason": "; ".join(reasons), "reasons": reasons}, 503)
+    return JSONResponse({"ready": True, **state.defaults.description})
 
 
-PROTOCOL = Protocol(router)
+PROTOCOL = Protocol(router, is_open=True)

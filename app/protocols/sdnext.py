@@ -13,13 +13,14 @@ import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
-from app.dependencies import EngineDep, ServiceDep
+from app.dependencies import ServiceDep, TimerDep, WorkDep
 from app.images import decode_base64
 from app.parameters import MAP_PARTS, PoseParameters
 from app.problems import Problem, fastapi_detail, json_response
 from app.protocols.protocol import Protocol
 from app.service import PoseService
 from pose_core.skeleton import Part
+from pose_core.steps import Steps
 from pose_core.timing import Timer
 
 Params = Mapping[str, bool | float]
@@ -82,21 +83,22 @@ async def preprocessors() -> list[dict[str, Any]]:
 
 
 @router.post("/sdapi/v1/preprocess")
-async def preprocess(body: PreprocessRequest, service: ServiceDep, engine: EngineDep) -> Response:
+async def preprocess(body: PreprocessRequest, service: ServiceDep, work: WorkDep, timer: TimerDep) -> Response:
     """The map of a photo, at the photo's size."""
     if body.model not in PREPROCESSORS:
         raise HTTPException(400, f"Processor model not found: id={body.model[:100]}; valid: {', '.join(PREPROCESSORS)}")
     parameters = _parameters(body.model, body.params or {})
-    png = await engine.run(lambda: _preprocess(service, body.image, parameters))
+    png = await work.run(_preprocess(service, body.image, parameters, timer), timer, prepare=work.loading())
     return Response(
         orjson.dumps({"model": body.model, "image": base64.b64encode(png).decode()}), media_type="application/json"
     )
 
 
-def _preprocess(service: PoseService, image: str, parameters: PoseParameters) -> bytes:
-    """The map, to be computed in a thread."""
+def _preprocess(service: PoseService, image: str, parameters: PoseParameters, timer: Timer) -> Steps[bytes]:
+    """The map, told as steps."""
     data = decode_base64(image, service.settings.image_limits)
-    return service.answer(data, parameters, Timer()).map_rgb_png()
+    answer = yield from service.steps(data, parameters, timer)
+    return answer.map_rgb_png()
 
 
 def _parameters(model: str, given: Mapping[str, object]) -> PoseParameters:

@@ -68,8 +68,8 @@ def at_least_zero(value: float) -> float | None:
     return value if value >= 0 else None
 
 
-def parse(text: str, origin: str) -> Any:
-    """A JSON document.
+def parse(text: str | bytes, origin: str) -> Any:
+    """A JSON document; bytes may be UTF-8 or UTF-16, with a byte order mark or without.
 
     Raises:
         ValueError: it is none; the message names its origin.
@@ -88,10 +88,18 @@ def frames_of(pose: object = None, text: str | None = None) -> list[Any]:
     """
     if (pose is None) == (text is None):
         raise ValueError("connect pose or json, one of the two")
-    document = parse(text, "json") if text is not None else pose
+    return split(pose, "pose") if text is None else split(parse(text, "json"), "json")
+
+
+def split(document: object, origin: str) -> list[Any]:
+    """The frames of a document, at least one.
+
+    Raises:
+        ValueError: there is none; the message names its origin.
+    """
     frames = document if isinstance(document, list) else [document]
     if not frames:
-        raise ValueError(f"{'pose' if text is None else 'json'}: a list without frames")
+        raise ValueError(f"{origin}: a list without frames")
     return frames
 
 

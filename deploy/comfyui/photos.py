@@ -18,6 +18,9 @@ from .settings import read_server
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels of the photo."""
 
+FINGERPRINT_S = 5.0
+"""How long the cache's question may take at the most: ComfyUI asks it before every run, and does nothing meanwhile."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -28,28 +31,33 @@ class Found:
     Attributes:
         map: float32 (height, width, 3), RGB, 0 to 1.
         document: the server's JSON without the map; keypoints and boxes in pixels of the photo.
+        frame: its part of a POSE_KEYPOINT, in pixels of the map.
+        boxes: the people as ComfyUI's BOUNDING_BOX writes them, in pixels of the photo.
     """
 
     map: torch.Tensor
     document: Mapping[str, Any]
+    frame: Mapping[str, Any]
+    boxes: Sequence[Mapping[str, float]]
 
-    @property
-    def frame(self) -> dict[str, Any]:
-        """The photo's frame of a POSE_KEYPOINT, in pixels of the map."""
-        return {
-            "people": [person["openpose"] for person in self.document["people"]],
-            "canvas_width": self.document["canvas_width"],
-            "canvas_height": self.document["canvas_height"],
-        }
 
-    @property
-    def boxes(self) -> list[dict[str, float]]:
-        """The people as ComfyUI's BOUNDING_BOX writes them, in pixels of the photo."""
-        people = [(*person["box"], person["box_score"]) for person in self.document["people"]]
-        return [
-            {"x": left, "y": top, "width": right - left, "height": bottom - top, "score": score}
-            for left, top, right, bottom, score in people
-        ]
+def found_in(document: Mapping[str, Any], drawn: torch.Tensor) -> Found:
+    """What a document and its map say about a photo.
+
+    Raises:
+        KeyError, TypeError, ValueError: the document is not one of the server's.
+    """
+    frame = {
+        "people": [person["openpose"] for person in document["people"]],
+        "canvas_width": document["canvas_width"],
+        "canvas_height": document["canvas_height"],
+    }
+    people = [(*person["box"], person["box_score"]) for person in document["people"]]
+    boxes = [
+        {"x": left, "y": top, "width": right - left, "height": bottom - top, "score": score}
+        for left, top, right, bottom, score in people
+    ]
+    return Found(drawn, document, frame, boxes)
 
 
 def boxes_per_photo(boxes: Any, count: int) -> list[list[Box] | None]:
@@ -153,7 +161,8 @@ def _estimate_one(
 
 def _read_found(answer: bytes) -> Found:
     document = dict(json.loads(answer))
-    return Found(read_image(base64.b64decode(document.pop("map").partition(",")[2])), document)
+    drawn = read_image(base64.b64decode(document.pop("map").partition(",")[2]))
+    return found_in(document, drawn)
 
 
 def nobody(photo: torch.Tensor, resolution: object = None, *warnings: str) -> Found:
@@ -169,7 +178,7 @@ def nobody(photo: torch.Tensor, resolution: object = None, *warnings: str) -> Fo
         "canvas_height": canvas_height,
         "warnings": list(warnings),
     }
-    return Found(torch.zeros(canvas_height, canvas_width, 3), document)
+    return found_in(document, torch.zeros(canvas_height, canvas_width, 3))
 
 
 def models_fingerprint(estimator: str | None = None, detector: str | None = None) -> str:
@@ -180,7 +189,8 @@ def models_fingerprint(estimator: str | None = None, detector: str | None = None
         detector: likewise.
     """
     try:
-        server = read_server()
+        asked = read_server()
+        server = replace(asked, timeout_s=min(asked.timeout_s, FINGERPRINT_S))
         version, ready = (json.loads(get(server, path)) for path in ("/version", "/readyz"))
         names = (estimator or "").strip() or ready["estimator"], (detector or "").strip() or ready["detector"]
         return json.dumps([version["skelmap"], *((name, version["models"].get(name)) for name in names)])

@@ -8,10 +8,12 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from threading import Event
 from typing import TypeVar
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 BUSY = (429, 502, 503, 504)
 """Statuses after which asking again may help."""
@@ -22,6 +24,9 @@ MAX_WAIT_S = 30.0
 MAX_DETAIL = 300
 
 Answer = TypeVar("Answer")
+
+NO_ANSWER = (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError)
+"""What reading a body raises that is not what was asked for; OSError is Pillow's, for what is no image."""
 
 
 class ServerError(RuntimeError):
@@ -119,7 +124,7 @@ def post(
 def _read(request: str, read: Callable[[bytes], Answer], answer: bytes) -> Answer:
     try:
         return read(answer)
-    except (KeyError, OSError, TypeError, ValueError) as error:  # OSError: Pillow's, for what is no image
+    except NO_ANSWER as error:
         raise ServerError(f"{request}: 200, but not what a pose server answers: {_one_line(str(error))}") from error
 
 
@@ -137,13 +142,13 @@ def _exchange(
     given = {**headers, "Accept": "*/*"} | ({"Authorization": f"Bearer {server.api_key}"} if server.api_key else {})
     try:
         with suppress(BrokenPipeError, ConnectionResetError):  # refused before the whole body was sent: read why
-            connection.request(method, parts.path + target, body or None, given)
+            connection.request(method, quote(parts.path, safe="/%") + target, body or None, given)
         response = connection.getresponse()
         answer = response.read()
     except TimeoutError as error:
         where = _url(server, target.partition("?")[0])
         raise ServerError(f"{method} {where}: no answer within {server.timeout_s:g} s") from error
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, UnicodeError) as error:  # UnicodeError: a host that no name server could know
         where = _url(server, target.partition("?")[0])
         raise ServerError(
             f"{method} {where}: not reachable: {_one_line(str(error)) or type(error).__name__}"
@@ -155,8 +160,17 @@ def _exchange(
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds; None where the header is absent or a date."""
-    return float(value) if value and value.strip().isdecimal() else None
+    """Seconds, whether the header names them or a date; None where it is absent or neither."""
+    if value is None:
+        return None
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value.strip()):
+        return float(value)
+    try:
+        then = parsedate_to_datetime(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
+    there = then if then.tzinfo else then.replace(tzinfo=timezone.utc)
+    return max(0.0, (there - datetime.now(timezone.utc)).total_seconds())
 
 
 def _reason(body: bytes) -> str:
@@ -164,7 +178,7 @@ def _reason(body: bytes) -> str:
     text = body.decode("utf-8", "replace")
     try:
         problem = json.loads(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         return _one_line(text)
     return _one_line(str(problem["detail"] if isinstance(problem, dict) and "detail" in problem else text))
 

@@ -44,17 +44,23 @@ def read_server() -> Server:
 
 
 def opted_in(names: Collection[str]) -> list[str]:
-    """Node names of other packs under which ours shall be registered: none that is taken, none unless asked for."""
-    if _setting("POSE_DWPREPROCESSOR").lower() not in {"1", "true", "yes", "on"}:
+    """Node names of other packs under which ours shall be registered: none unless asked for, taken ones if replaced."""
+    if not replaces() and _setting("POSE_DWPREPROCESSOR").lower() not in {"1", "true", "yes", "on"}:
         return []
     taken = [name for name in names if name in host_nodes.NODE_CLASS_MAPPINGS]
     for name in taken:
-        logger.warning("%s is registered by another pack already and stays that one's", name)
-    return [name for name in names if name not in taken]
+        logger.warning("%s of another pack %s", name, "is replaced" if replaces() else "stays that one's")
+    return list(names) if replaces() else [name for name in names if name not in taken]
+
+
+def replaces() -> bool:
+    """Whether ours shall also take the place of another pack's nodes."""
+    return _setting("POSE_DWPREPROCESSOR").lower() == "replace"
 
 
 def _setting(variable: str) -> str:
-    return os.environ.get(variable, "").strip() or str(_user_settings().get(SETTINGS[variable], "")).strip()
+    chosen = _user_settings().get(SETTINGS[variable])  # None: absent, or cleared in the browser
+    return os.environ.get(variable, "").strip() or ("" if chosen is None else str(chosen).strip())
 
 
 def _user_settings() -> Mapping[str, object]:
@@ -66,8 +72,8 @@ def _user_settings() -> Mapping[str, object]:
         found = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        logger.warning("%s is not JSON and ignored: %s", path, error)
+    except (OSError, ValueError) as error:
+        logger.warning("%s cannot be read and is ignored: %s", path, error)
         return {}
     return found if isinstance(found, dict) else {}
 

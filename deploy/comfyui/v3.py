@@ -3,7 +3,7 @@
 Source: Comfy-Org/ComfyUI@a125cd8 `comfy_api/latest`; only options that were there then are used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import ComfyExtension, io
@@ -63,11 +63,11 @@ def _input(given: Input) -> Any:
     return io.Custom(given.type).Input(given.name, optional=given.optional, tooltip=given.tooltip, extra_dict=extra)
 
 
-def extension(nodes: Mapping[str, Node]) -> Any:
+def extension(classes: Sequence[type]) -> Any:
     """What ComfyUI asks for the nodes."""
 
     class Extension(ComfyExtension):  # type: ignore[misc]
         async def get_node_list(self) -> list[type]:
-            return [node_class(name, node) for name, node in nodes.items()]
+            return list(classes)
 
     return Extension()

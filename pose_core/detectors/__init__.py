@@ -13,6 +13,7 @@ from pose_core.detectors.detector import (
 )
 from pose_core.errors import ModelError, UnknownChoice
 from pose_core.session import Device, Session, open_session
+from pose_core.steps import without_networks
 from pose_core.types import Size
 from pose_core.weights import WEIGHTS, resolve, row_of
 
@@ -45,29 +46,32 @@ def load_detector(
     Raises:
         UnknownChoice: neither a name nor a file.
         WeightsMissing: a known name whose file has not been pulled.
+        WeightsCorrupt: a known name whose file is another one.
         ModelError: a file that is no detector we know.
         DeviceUnavailable: see `open_session`.
     """
     if name_or_path == WHOLE_IMAGE:
-        return Detector(WHOLE_IMAGE, threshold=0.0, provider="", sha256="", detect=whole_image.detect)
+        return Detector(WHOLE_IMAGE, threshold=0.0, provider="", sha256="", steps=without_networks(whole_image.detect))
     try:
         path = resolve(name_or_path)
     except UnknownChoice:
         raise UnknownChoice("detector", name_or_path, detector_names()) from None
     row = WEIGHTS.get(name_or_path) or row_of(path)
-    session = open_session(path, device, threads)
+    spec = DetectorSpec(input_size=Size(*row.input_size) if row else open_size, channels=channels)
+    sha256 = WEIGHTS[name_or_path].sha256 if name_or_path in WEIGHTS else None
+    session = open_session(path, device, threads, spec.input_size, sha256)
     architecture = session.metadata.get("skelmap.architecture") or (row.architecture if row else guess(session)[0])
     if architecture not in ARCHITECTURES:
         raise ModelError(f"{path} is a {architecture}; detectors are {', '.join(ARCHITECTURES)}")
     if architecture not in (fitting := guess(session)):
         raise ModelError(f"{path} is called a {architecture} but answers like a {' or '.join(fitting)}")
-    spec = DetectorSpec(input_size=Size(*row.input_size) if row else open_size, channels=channels)
     return Detector(
         name=name_or_path if name_or_path in WEIGHTS else path.stem,
         threshold=row.default_threshold if row else DEFAULT_THRESHOLD,
         provider=session.provider,
         sha256=session.sha256,
-        detect=partial(ARCHITECTURES[architecture], session, spec),
+        steps=partial(ARCHITECTURES[architecture], session, spec),
+        session=session,
     )
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float32
 
 from pose_core.geometry import letterbox
 from pose_core.session import Session
+from pose_core.steps import Steps, run_steps
 from pose_core.timing import Timer
 from pose_core.types import Image, PersonBox, Size
 
@@ -40,7 +41,7 @@ class Detect(Protocol):
 
     def __call__(
         self, session: Session, spec: DetectorSpec, image: Image, threshold: float, timer: Timer
-    ) -> list[PersonBox]:
+    ) -> Steps[list[PersonBox]]:
         """People scoring above the threshold, best first, boxes in photo pixels and not clipped to the photo."""
 
 
@@ -53,14 +54,24 @@ class Detector:
         threshold: score above which a box counts when the caller names none.
         provider: onnxruntime's name of what computes; empty for a detector without a network.
         sha256: of the network's file; empty for a detector without a network.
-        detect: photo, threshold and timer in, people out, best first.
+        steps: photo, threshold and timer in, people out, best first.
+        session: the network; None for a detector without one.
     """
 
     name: str
     threshold: float
     provider: str
     sha256: str
-    detect: Callable[[Image, float, Timer], list[PersonBox]]
+    steps: Callable[[Image, float, Timer], Steps[list[PersonBox]]]
+    session: Session | None = None
+
+    def detect(self, image: Image, threshold: float, timer: Timer) -> list[PersonBox]:
+        """People scoring above the threshold, best first, boxes in photo pixels and not clipped to the photo.
+
+        Raises:
+            ModelError: the network failed.
+        """
+        return run_steps(self.steps(image, threshold, timer), timer)
 
 
 def input_size(session: Session, spec: DetectorSpec) -> Size:

@@ -15,6 +15,7 @@ from pose_core.detectors.detector import DetectorSpec, input_size, letterbox_pla
 from pose_core.errors import ModelError
 from pose_core.geometry import letterbox_ratio, letterbox_to_photo
 from pose_core.session import Session
+from pose_core.steps import NetworkRun, Steps, require_finite
 from pose_core.timing import Timer
 from pose_core.types import Image, PersonBox, Size
 
@@ -22,18 +23,21 @@ STRIDES = (8, 16, 32)
 NMS_IOU = 0.45
 
 
-def detect(session: Session, spec: DetectorSpec, image: Image, threshold: float, timer: Timer) -> list[PersonBox]:
+def detect(
+    session: Session, spec: DetectorSpec, image: Image, threshold: float, timer: Timer
+) -> Steps[list[PersonBox]]:
     """People scoring above the threshold, best first; see `Detect`."""
     size = input_size(session, spec)
     with timer("letterbox"):
         tensor = letterbox_planes(image, size, spec.channels)
-    with timer("detector"):
-        outputs = session.run(tensor)
+    outputs = yield NetworkRun(session, tensor, "detector")
     with timer("nms"):
         ratio = letterbox_ratio(Size.of(image), size)
         if "dets" in outputs:
+            require_finite(outputs["dets"], session)
             return people_of_graph(outputs, ratio, threshold)
         (rows,) = outputs.values()
+        require_finite(rows[..., 4:6], session)
         return people_of_grid(rows[0], size, ratio, threshold)
 
 

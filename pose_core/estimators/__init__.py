@@ -11,6 +11,7 @@ from pose_core.estimators.metadata import SPEC_KEY, read_spec
 from pose_core.estimators.top_down import estimate
 from pose_core.schemes import SCHEMES, WHOLE_BODY
 from pose_core.session import Device, Session, open_session
+from pose_core.steps import Steps, run_steps
 from pose_core.timing import Timer
 from pose_core.types import Image, PeopleKeypoints, PersonBox, Size
 from pose_core.weights import WEIGHTS, resolve, row_of
@@ -43,16 +44,29 @@ class Estimator:
     Attributes:
         name: what the user called it.
         threshold: score from which a point shows when the caller names none.
-        provider: onnxruntime's name of what computes.
         sha256: of the network's file.
-        estimate: photo, boxes and timer in, keypoints of everybody out.
+        steps: photo, boxes and timer in, keypoints of everybody out.
+        session: the network.
     """
 
     name: str
     threshold: float
-    provider: str
     sha256: str
-    estimate: Callable[[Image, Sequence[PersonBox], Timer], PeopleKeypoints]
+    steps: Callable[[Image, Sequence[PersonBox], Timer], Steps[PeopleKeypoints]]
+    session: Session
+
+    @property
+    def provider(self) -> str:
+        """Onnxruntime's name of what computes."""
+        return self.session.running_on
+
+    def estimate(self, image: Image, boxes: Sequence[PersonBox], timer: Timer) -> PeopleKeypoints:
+        """The 133 keypoints of the person in each box, in photo pixels, with raw scores.
+
+        Raises:
+            ModelError: the network failed.
+        """
+        return run_steps(self.steps(image, boxes, timer), timer)
 
 
 def load_estimator(name_or_path: str, device: Device = "auto", threads: int = 0) -> Estimator:
@@ -65,9 +79,9 @@ def load_estimator(name_or_path: str, device: Device = "auto", threads: int = 0)
     return Estimator(
         name=name_or_path if name_or_path in ESTIMATORS else session.path.stem,
         threshold=spec.threshold,
-        provider=session.provider,
         sha256=session.sha256,
-        estimate=partial(estimate, session, spec),
+        steps=partial(estimate, session, spec),
+        session=session,
     )
 
 
@@ -80,6 +94,7 @@ def open_estimator(name_or_path: str, device: Device = "auto", threads: int = 0)
     Raises:
         UnknownChoice: neither a name nor a file.
         WeightsMissing: a known name whose file has not been pulled.
+        WeightsCorrupt: a known name whose file is another one.
         ModelError: a file that is no estimator we know.
         DeviceUnavailable: see `open_session`.
     """
@@ -90,13 +105,14 @@ def open_estimator(name_or_path: str, device: Device = "auto", threads: int = 0)
     row = WEIGHTS.get(name_or_path) or row_of(path)
     known = ESTIMATORS.get(row.name) if row else None
     hint = (known or EstimatorSpec()).input_size
-    session = open_session(path, device, threads, warm_up_size=(hint.width, hint.height))
+    sha256 = WEIGHTS[name_or_path].sha256 if name_or_path in WEIGHTS else None
+    session = open_session(path, device, threads, hint, sha256)
     if SPEC_KEY in session.metadata:
         known = read_spec(session.metadata[SPEC_KEY])
         hint = known.input_size
     _, _, height, width = session.input_shape
     size = Size(width or hint.width, height or hint.height)
-    return session, replace(known or guess(session, size), input_size=size)
+    return replace(session, input_size=size), replace(known or guess(session, size), input_size=size)
 
 
 def guess(session: Session, size: Size) -> EstimatorSpec:

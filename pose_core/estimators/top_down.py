@@ -1,9 +1,10 @@
 """Photo and boxes in, keypoints out: the same function for every estimator.
 
-crop -> normalise -> network -> codec -> photo pixels, all people of a photo in as few network runs as possible.
+crop -> normalise -> network -> codec -> photo pixels.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float32
@@ -22,41 +23,43 @@ from pose_core.geometry import (
 from pose_core.schemes import SCHEMES, WHOLE_BODY, convert_scheme
 from pose_core.session import Session
 from pose_core.skeleton import KEYPOINT_COUNT
+from pose_core.steps import NetworkRun, Steps, require_finite
 from pose_core.timing import Timer
 from pose_core.types import Image, PeopleKeypoints, PersonBox
+
+MAX_CROPS: Final = 32
+"""People of a photo handed to the network together: each crop is a megabyte or so that waits in memory."""
 
 
 def estimate(
     session: Session, spec: EstimatorSpec, image: Image, boxes: Sequence[PersonBox], timer: Timer
-) -> PeopleKeypoints:
+) -> Steps[PeopleKeypoints]:
     """The 133 keypoints of the person in each box, in photo pixels, with raw scores.
 
     Points that the network's scheme does not know are 0, 0 with score 0.
     """
     regions = [crop_region(box, spec.input_size) for box in boxes]
     people = np.zeros((len(boxes), KEYPOINT_COUNT, 3), np.float32)
-    for start, stop, batch_size in plan_batches(len(boxes), session.batch_sizes):
+    for start in range(0, len(boxes), MAX_CROPS):
+        together = regions[start : start + MAX_CROPS]
         with timer("crop"):
-            tensor = crop_tensor(image, regions[start:stop], spec, batch_size)
-        with timer("pose"):
-            outputs = session.run(tensor)
+            tensor = crop_tensor(image, together, spec)
+        outputs = yield NetworkRun(session, tensor, "pose")
         with timer("decode_pose"):
-            points = spec.codec.decode(
-                [outputs[name][: stop - start] for name in session.output_names], spec.input_size
-            )
-            placed = points_of_photo(points, regions[start:stop], spec)
-            people[start:stop] = convert_scheme(placed, spec.scheme, WHOLE_BODY)
+            points = spec.codec.decode([outputs[name] for name in session.output_names], spec.input_size)
+            require_finite(points, session)
+            placed = points_of_photo(points, together, spec)
+            people[start : start + MAX_CROPS] = convert_scheme(placed, spec.scheme, WHOLE_BODY)
     return people
 
 
 def crop_tensor(
-    image: Image, regions: Sequence[CropRegion], spec: EstimatorSpec, batch_size: int
-) -> Float32[np.ndarray, "batch 3 height width"]:
-    """Normalised crops; the rows beyond the people are zero."""
+    image: Image, regions: Sequence[CropRegion], spec: EstimatorSpec
+) -> Float32[np.ndarray, "people 3 height width"]:
+    """Normalised crops."""
     size, table = spec.input_size, normalise_table(spec.mean, spec.std)
-    tensor = np.empty((batch_size, 3, size.height, size.width), np.float32)
-    tensor[len(regions) :] = 0
-    for region, out in zip(regions, tensor, strict=False):
+    tensor = np.empty((len(regions), 3, size.height, size.width), np.float32)
+    for region, out in zip(regions, tensor, strict=True):
         fill_tensor(crop_image(image, crop_matrix(region, size), size), table, out)
     return tensor
 
@@ -75,17 +78,3 @@ def points_of_photo(
     placed = points.copy()
     placed[..., :2] = crop_to_photo(points[..., :2], regions, spec.input_size)
     return placed
-
-
-def plan_batches(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """Cut `count` people into batches of the given ascending sizes: start, stop, batch size.
-
-    Full batches of the largest size first, then the smallest size that holds the rest.
-    """
-    start = 0
-    while start < count:
-        left = count - start
-        batch_size = next((size for size in sizes if size >= left), sizes[-1])
-        stop = min(start + batch_size, count)
-        yield start, stop, batch_size
-        start = stop

@@ -1,14 +1,17 @@
 """Uploads as strangers send them: odd, broken and hostile image files, each with what must become of it.
 
 Everything is generated, nothing is stored. Files are built on demand, because some of them unpack to gigabytes.
+`python -m tests.app.bad_images FOLDER` writes all of them for other programs to be tested with.
 """
 
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from io import BytesIO
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -113,6 +116,13 @@ def animation(kind: str, **options: object) -> bytes:
     return saved(frames[0], kind, save_all=True, append_images=frames[1:], **options)
 
 
+@cache
+def long_animation(frames: int) -> bytes:
+    """A GIF of tiny frames, no two alike."""
+    tiny = [Image.new("L", (8, 8), step % 256) for step in range(frames)]
+    return saved(tiny[0], "GIF", save_all=True, append_images=tiny[1:])
+
+
 def apng_with_two_controls() -> bytes:
     """An APNG whose animation header comes twice, about which Pillow warns."""
     return with_chunk(animation("PNG"), b"acTL", struct.pack(">II", 8, 0))
@@ -186,6 +196,8 @@ def _animations() -> Iterator[Specimen]:
     yield Specimen("animated-webp", partial(animation, "WEBP"), Size(64, 64))
     yield Specimen("animated-png", partial(animation, "PNG"), Size(64, 64))
     yield Specimen("animated-png-default-apart", partial(animation, "PNG", default_image=True), Size(64, 64))
+    yield Specimen("animated-gif", partial(animation, "GIF"), UnsupportedImage)
+    yield Specimen("animated-gif-2000-frames", partial(long_animation, 2000), UnsupportedImage)
     yield Specimen("animated-png-invalid", apng_with_two_controls, Size(64, 64))
 
 
@@ -241,3 +253,10 @@ CORPUS: tuple[Specimen, ...] = tuple(
     for category in (_orientations, _colours, _other_formats, _shapes, _animations, _damaged, _bombs)
     for specimen in category()
 )
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for specimen in CORPUS:
+        (folder / specimen.name).write_bytes(specimen.build())

@@ -6,13 +6,21 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from pydantic import SecretStr
+from starlette.middleware import Middleware
 
+from app.generation.job import Generation
+from app.generation.limits import GenerationLimits
+from app.jobs.settings import JobSettings
 from app.main import create_app
 from app.settings import Settings
 from pose_core.types import Image
 from tests.app.scenery import Networks, write_networks, write_png
+from tests.app.tiny_generator import KeyNames, TinyGenerator
+from tests.app.waiting import loaded
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +49,9 @@ def settings(networks: Networks) -> Settings:
 
 @pytest.fixture(scope="session")
 def client(settings: Settings) -> Iterator[TestClient]:
-    """A running server."""
+    """A running server, ready."""
     with TestClient(create_app(settings)) as running:
+        loaded(running)
         yield running
 
 
@@ -76,3 +85,23 @@ def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SKELMAP_HOME", str(tmp_path / "nothing"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
     return tmp_path / "nothing"
+
+
+@pytest.fixture
+def tiny() -> Iterator[TinyGenerator]:
+    """The picture maker of the server; nothing is held after the test."""
+    tiny = TinyGenerator()
+    yield tiny
+    tiny.release.set()
+    tiny.resume.set()
+
+
+@pytest.fixture
+def generating_app(settings: Settings, tiny: TinyGenerator, tmp_path: Path) -> FastAPI:
+    """A server that makes tiny pictures, and has room for two requests that wait."""
+    jobs = JobSettings(
+        url=SecretStr(f"sqlite:///{tmp_path}/jobs.db"), max_waiting=2, poll_s=0.01, preview_s=0, grace_s=0
+    )
+    app = create_app(settings, Generation(tiny, GenerationLimits(max_steps=50, max_images=3), jobs))
+    app.user_middleware.append(Middleware(KeyNames))  # innermost: what the gate of these settings says comes before
+    return app

@@ -23,7 +23,7 @@ from pose_core.types import Image
 from tests import tiny_onnx
 from tests.app.bad_images import exif_block, saved
 from tests.app.conftest import Ask
-from tests.app.scenery import read_png, write_fragile_estimator, write_png
+from tests.app.scenery import PICKY, read_png, white_png, write_png
 
 OPENPOSE = [name for name in MODULES if name != "none"]
 EMPTY = {"people": [], "canvas_width": 64, "canvas_height": 48}
@@ -146,17 +146,35 @@ def test_the_map_is_a_plain_rgb_png(client: TestClient, picture: str) -> None:
 
 
 def test_maps_come_in_the_order_of_the_pictures(client: TestClient, photo: Image, picture: str) -> None:
-    other = text(write_png(photo[:, :60]))
-    answer = detect(client, picture, other, picture, controlnet_processor_res=120)
-    assert sizes(answer) == [(160, 120), (120, 240), (160, 120)]
-    assert answer["images"][0] == answer["images"][2] != answer["images"][1]
+    narrow, flat = text(write_png(photo[:, :60])), text(write_png(photo[:60]))
+    answer = detect(client, picture, narrow, flat, picture, controlnet_processor_res=120)
+    assert sizes(answer) == [(160, 120), (120, 240), (320, 120), (160, 120)]
+    assert answer["images"][0] == answer["images"][3]
 
 
 @pytest.mark.parametrize("key", ["controlnet_input_images", "controlnet_images"])
-@pytest.mark.parametrize("head", ["", "data:image/png;base64,", "data:image/jpeg;base64,"])
+@pytest.mark.parametrize(
+    "head", ["", "data:image/png;base64,", "data:image/jpeg;base64, ", " \ndata:image/png;base64,"]
+)
 def test_every_way_to_send_a_picture(client: TestClient, picture: str, key: str, head: str) -> None:
     answer = client.post("/controlnet/detect", json={"controlnet_module": "openpose", key: [head + picture]}).json()
     assert answer["images"] == detect(client, picture, module="openpose")["images"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "seen"), [([], ["own"], 1), (["own"], [], 1), (["own"], ["own", "own"], 1)]
+)
+def test_a_client_of_old_and_new_programs_sends_both_keys(
+    client: TestClient, picture: str, first: list[str], second: list[str], seen: int
+) -> None:
+    keys = {"controlnet_input_images": [picture for _ in first], "controlnet_images": [picture for _ in second]}
+    answer = client.post("/controlnet/detect", json={"controlnet_module": "openpose", **keys})
+    assert len(answer.json()["images"]) == seen
+
+
+@pytest.mark.parametrize("asked", [300.0, 300.9, "300"])
+def test_a_resolution_that_a_slider_computed(client: TestClient, picture: str, asked: object) -> None:
+    assert sizes(detect(client, picture, controlnet_processor_res=asked)) == [(400, 300)]
 
 
 @pytest.mark.parametrize(
@@ -326,6 +344,7 @@ def test_what_is_no_picture(client: TestClient, picture: str, sent: str, status:
         ({"low_vram": "maybe"}, "low_vram"),
         ({"resize_mode": "Squeeze"}, "resize_mode"),
         ({"resize_mode": {}}, "resize_mode"),
+        ({"resize_mode": True}, "resize_mode"),
         ({"pixel_perfect": True, "target_H": 9}, "target_W"),
         ({"pixel_perfect": True, "target_W": 9}, "target_H"),
         ({"target_W": 0}, "target_W"),
@@ -406,12 +425,11 @@ def test_a_network_that_is_not_installed(empty_home: Path, picture: str) -> None
     assert "skelmap models pull yolox-l dwpose-l-384" in error["detail"]
 
 
-def test_a_network_that_fails_is_told_to_the_log_alone(settings: Settings, tmp_path: Path, picture: str) -> None:
-    fragile = write_fragile_estimator(tmp_path / "fragile.onnx")
-    with TestClient(create_app(settings.model_copy(update={"estimator": str(fragile)}))) as client:
-        answer = client.post(
-            "/controlnet/detect", json={"controlnet_module": "openpose", "controlnet_input_images": [picture]}
-        )
+def test_a_network_that_fails_is_told_to_the_log_alone(settings: Settings, tmp_path: Path) -> None:
+    picky = tiny_onnx.picky_colour(tmp_path / "picky.onnx", PICKY)
+    with TestClient(create_app(settings.model_copy(update={"estimator": str(picky)}))) as client:
+        white = {"controlnet_module": "openpose", "controlnet_input_images": [text(white_png())]}
+        answer = client.post("/controlnet/detect", json=white)
     assert "the server's log" in refused(answer, 500)["detail"]
     assert answer.headers["X-Request-ID"]
 

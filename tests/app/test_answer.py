@@ -14,6 +14,7 @@ from app.parameters import PoseParameters
 from app.service import PoseService
 from app.settings import Settings
 from pose_core.renderers import render_map
+from pose_core.steps import run_steps
 from pose_core.styles import STYLES
 from pose_core.timing import Timer
 from pose_core.types import Image, Size
@@ -23,7 +24,8 @@ from tests.app.scenery import read_png
 @pytest.fixture
 def answer(settings: Settings, photo: Image) -> Answer:
     """The answer to the drawn photo."""
-    return PoseService(ModelStore(settings), settings).answer_photo(photo, PoseParameters(), Timer())
+    service = PoseService(ModelStore(settings), settings)
+    return run_steps(service.photo_steps(photo, PoseParameters(), Timer()), Timer())
 
 
 @pytest.fixture

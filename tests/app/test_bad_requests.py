@@ -24,10 +24,12 @@ from pose_core.skeleton import PARTS
 from pose_core.styles import STYLES
 from pose_core.types import Image
 from pose_core.weights import WEIGHTS
+from tests import tiny_onnx
 from tests.app.bad_images import CORPUS, Specimen
 from tests.app.conftest import Ask
-from tests.app.scenery import OTHER_DETECTOR, OTHER_ESTIMATOR, Networks, write_fragile_estimator, write_png
+from tests.app.scenery import OTHER_DETECTOR, OTHER_ESTIMATOR, PICKY, Networks, white_png, write_png
 from tests.app.test_pose_route import problem
+from tests.app.waiting import wait_until
 
 PROBLEM = "application/problem+json"
 
@@ -146,6 +148,32 @@ def test_multipart_has_limits(client: TestClient, png: bytes) -> None:
     refusal(client.post("/pose", files=files, data={f"field{i}": "" for i in range(MAX_FIELDS + 1)}), 400)
     two = [("image", ("a", png)), ("image", ("b", png))]
     refusal(client.post("/pose", files=two), 400)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'name="image"; filename="a.png"\r\nX-Long: ' + b"x" * 2**20 + b"\r\n\r\n",
+        b'name="image"; filename="' + b"x" * 2**20 + b'"\r\n\r\n',
+        b'name="image"; filename="a.png"\r\n' + b"X: y\r\n" * 10_000 + b"\r\n",
+    ],
+)
+def test_a_part_with_endless_headers(client: TestClient, part: bytes) -> None:
+    answer = client.post("/pose", content=form(part), headers={"Content-Type": "multipart/form-data; boundary=x"})
+    refusal(answer, 400)
+
+
+@pytest.mark.parametrize(
+    "name", ["bücher.png", "写真.jpg", "../../etc/passwd", "C:\\a.png", "a" * 250, "\x01", "a.jpg"]
+)
+def test_the_name_of_a_file_means_nothing(client: TestClient, png: bytes, name: str) -> None:
+    assert client.post("/pose", files={"image": (name, png, "text/html")}).status_code == 200
+
+
+def test_uploads_need_no_disk(client: TestClient, photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: pytest.fail("a temporary file was made"))
+    large = write_png(photo) + bytes(3 * 2**20)
+    assert client.post("/pose", files={"image": large}).status_code == 200
 
 
 CHARSETS = ["unicode_escape", "utf-7", "idna", "punycode", "utf-16", "undefined", "hex", "no-such-charset"]
@@ -402,15 +430,15 @@ def test_unknown_paths_and_methods_are_problems_too(client: TestClient) -> None:
 def test_a_network_that_fails_is_told_to_the_log_alone(
     settings: Settings, tmp_path: Path, png: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fragile = write_fragile_estimator(tmp_path / "fragile.onnx")
-    with TestClient(create_app(settings.model_copy(update={"estimator": str(fragile)}))) as client:
-        assert client.post("/pose?max_people=1", content=png).status_code == 200
-        body = refusal(client.post("/pose", content=png), 500)
-        assert client.get("/readyz").status_code == 200
+    picky = tiny_onnx.picky_colour(tmp_path / "picky.onnx", PICKY)
+    with TestClient(create_app(settings.model_copy(update={"estimator": str(picky)}))) as client:
+        assert client.post("/pose", content=png).status_code == 200
+        body = refusal(client.post("/pose", content=white_png()), 500)
+        wait_until(lambda: client.get("/readyz").status_code == 200)
     assert body["title"] == "Model failed"
     assert body["detail"] == "the server's log has the reason under this request_id"
     assert body["request_id"] in caplog.text
-    assert "fragile.onnx failed on CPUExecutionProvider" in caplog.text
+    assert "picky.onnx failed on CPUExecutionProvider" in caplog.text
 
 
 def test_errors_of_ours_are_hidden_from_the_caller(

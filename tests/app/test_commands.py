@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copyfile, copytree
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -384,6 +385,29 @@ def test_a_bad_variable_is_one_line(run: Run, document: Path, monkeypatch: pytes
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("SKELMAP_API_KEYS", "", "SKELMAP_API_KEYS: holds no key; leave it out to serve without keys"),
+        ("SKELMAP_API_KEYS", "alice:hidden,bob:", "SKELMAP_API_KEYS: holds an empty key"),
+        ("SKELMAP_API_KEYS_FILE", "/no/such/file", "SKELMAP_API_KEYS_FILE: [Errno 2] No such file or directory"),
+        ("SKELMAP_MAX_QUEUE", "-1", "SKELMAP_MAX_QUEUE: Input should be greater than or equal to 0, got '-1'"),
+        ("SKELMAP_CORS_ORIGINS", "here", "SKELMAP_CORS_ORIGINS: 'here' is no origin"),
+        ("SKELMAP_MAX_QUEU", "5", "SKELMAP_MAX_QUEU: is no setting; valid: SKELMAP_MAX_QUEUE"),
+    ],
+)
+def test_a_server_with_a_setting_that_cannot_be_does_not_listen(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr("uvicorn.run", lambda *_, **__: pytest.fail("it listens"))
+    code, _, err = run("serve")
+    assert code == 2
+    assert err.startswith(f"error: {said}")
+    assert err.count("\n") == 1
+    assert "hidden" not in err
+
+
 # doctor, models, serve
 
 
@@ -437,7 +461,7 @@ def test_serve_refuses_options(run: Run, options: tuple[str, ...]) -> None:
 
 def test_serve_refuses_a_broken_network(run: Run, tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"no network")
-    code, _, err = run("serve", "--estimator", "./broken.onnx")
+    code, _, err = run("serve", "--port", "0", "--estimator", "./broken.onnx")
     assert code == 3
     assert "broken.onnx cannot be loaded" in err
 
@@ -455,13 +479,18 @@ def test_models_list(run: Run, networks: Networks) -> None:
     assert lines[-1] == f"Folder: {networks.home}"
 
 
-def test_models_verify(run: Run, networks: Networks) -> None:
+def test_models_verify(run: Run, networks: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = WEIGHTS["yolox-tiny-humanart"]
+    copytree(networks.home, tmp_path / "home")
+    copyfile(networks.detector, tmp_path / "home" / wrong.file_name)
+    monkeypatch.setenv("SKELMAP_HOME", str(tmp_path / "home"))
     code, out, err = run("models", "verify")
     assert code == 1
-    assert [line.partition(":")[0] for line in out.splitlines()] == ["skelmap-t", "skelmap-det", OTHER_ESTIMATOR]
-    assert str(networks.home) in out
-    assert f"{OTHER_DETECTOR}: " in err
-    assert f"expected {WEIGHTS[OTHER_DETECTOR].sha256}" in err
+    right = ["skelmap-t", "skelmap-det", OTHER_ESTIMATOR, OTHER_DETECTOR]
+    assert [line.partition(":")[0] for line in out.splitlines()] == right
+    assert str(tmp_path / "home") in out
+    assert f"{wrong.name}: " in err
+    assert f"expected {wrong.sha256}" in err
     assert run("models", "verify", OTHER_ESTIMATOR).code == 0
     assert "no file in" in run("models", "verify", "yolox-l").err
 

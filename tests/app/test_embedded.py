@@ -13,7 +13,7 @@ from skimage.data import astronaut
 from pose_core.types import Image
 from pose_core.weights import DEFAULT_DETECTOR, DEFAULT_ESTIMATOR
 from tests.app.scenery import read_png, write_png
-from tests.app.test_server import PROGRAM, Server, serving
+from tests.server_process import PROGRAM, Server, serving
 
 CUT_OFF = """
 import sys
@@ -63,7 +63,7 @@ def photo() -> Image:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """A server with its defaults, cut off from the network."""
-    with serving(None, program=CUT_OFF + PROGRAM) as running:
+    with serving(program=CUT_OFF + PROGRAM) as running:
         yield running
 
 

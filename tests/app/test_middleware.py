@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from app.middleware import BodyLimit
+from app.middleware.body_limit import BodyLimit
 
 
 async def nobody(_scope: Scope, _receive: Receive, _send: Send) -> None:

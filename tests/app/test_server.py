@@ -1,81 +1,31 @@
 """`skelmap serve` as a process: it listens, answers over real connections, and ends when it is told to."""
 
+import json
 import os
-import re
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 
 import httpx2
 import pytest
 
 from tests.app.scenery import Networks
-
-PROGRAM = "from app.commands import main; main()"
-
-
-@dataclass
-class Server:
-    """A running server and what it has said so far."""
-
-    process: subprocess.Popen[str]
-    log: list[str] = field(default_factory=list)
-    port: int = 0
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def said(self) -> str:
-        """Everything on stderr."""
-        return "".join(self.log)
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until it has said something."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            if match := re.search(pattern, self.said()):
-                return match
-            time.sleep(0.02)
-        raise AssertionError(f"no {pattern!r} in {self.said()!r}")
-
-    def end(self) -> int:
-        """Tell it to end; its exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+from tests.server_process import PROGRAM, Server, serving
 
 
-@contextmanager
-def serving(networks: Networks | None, *options: str, program: str = PROGRAM) -> Iterator[Server]:
-    """A server on a free port; without networks those of the package are its defaults."""
-    chosen = ("--estimator", str(networks.estimator), "--detector", str(networks.detector)) if networks else ()
-    command = (sys.executable, "-c", program, "serve", "--port", "0", *chosen, *options)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        server = Server(process)
-        assert process.stderr
-        reader = Thread(target=server.log.extend, args=(process.stderr,))
-        reader.start()
-        try:
-            server.port = int(server.wait_for(r"running on http://127\.0\.0\.1:(\d+)")[1])
-            yield server
-        finally:
-            process.kill()
-            reader.join()
+def options(networks: Networks) -> tuple[str, ...]:
+    """A server with the tiny networks."""
+    return "--estimator", str(networks.estimator), "--detector", str(networks.detector)
 
 
 @pytest.fixture(scope="module")
 def server(networks: Networks) -> Iterator[Server]:
     """One server for the tests that leave it running."""
-    with serving(networks) as running:
+    with serving(*options(networks)) as running:
+        running.wait_until_ready()
         yield running
 
 
@@ -145,20 +95,53 @@ def test_a_caller_who_leaves_is_no_error(server: Server) -> None:
     assert "Traceback" not in server.said()
 
 
+@pytest.fixture(scope="module")
+def guarded(networks: Networks) -> Iterator[Server]:
+    """A server that wants a key."""
+    with serving(*options(networks), settings={"SKELMAP_API_KEYS": "alice:correct-horse"}) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 100000\r\n\r\nfirst bytes",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst",
+        b"Content-Length: 3\r\n\r\nmore than was announced",
+        b"Expect: 100-continue\r\nContent-Length: 100000\r\n\r\n",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /models HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_a_stranger_is_answered_and_left_before_his_body_has_come(guarded: Server, body: bytes) -> None:
+    answer = raw(guarded, HEAD + body)
+    assert answer.startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 400 "))
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert not answer.endswith(b"and stayed open")
+
+
+def test_its_log_has_a_line_for_each_request_and_no_key(guarded: Server) -> None:
+    with httpx2.Client(base_url=guarded.url) as client:
+        client.get("/models?secret=query", headers={"X-API-Key": "correct-horse", "X-Request-ID": "mine"})
+    line = json.loads(guarded.wait_for(r'\{.*"request_id": "mine".*\}')[0])
+    assert (line["event"], line["route"], line["code"], line["key_name"]) == ("request", "/models", 200, "alice")
+    assert "correct-horse" not in guarded.said()
+    assert "secret" not in guarded.said()
+
+
 def test_it_ends_when_it_is_told_to_and_finishes_its_work(networks: Networks, png: bytes) -> None:
-    with serving(networks) as server, httpx2.Client(base_url=server.url) as client:
+    with serving(*options(networks)) as server, httpx2.Client(base_url=server.url) as client:
         assert client.post("/pose", content=png).status_code == 200
-        assert server.end() in {0, -signal.SIGTERM}
+        assert server.end() == 0
         server.wait_for("Application shutdown complete")
         with pytest.raises(httpx2.ConnectError):
             client.get("/healthz")
 
 
 def test_a_port_in_use_ends_the_command(server: Server, networks: Networks) -> None:
-    options = ("--port", str(server.port), "--estimator", str(networks.estimator), "--detector", "whole-image")
+    arguments = ("--port", str(server.port), "--estimator", str(networks.estimator), "--detector", "whole-image")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "serve", *options],
+        [sys.executable, "-c", PROGRAM, "serve", *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -17,14 +17,17 @@ from pose_core.session import CUDA, runtime_description
 from pose_core.weights import WEIGHTS
 from tests.app.scenery import OTHER_DETECTOR, OTHER_ESTIMATOR, Networks, read_png
 from tests.app.test_bad_requests import refusal
+from tests.app.waiting import loaded
 
 # A server with everything
 
 
 def test_alive_and_ready(client: TestClient) -> None:
-    assert client.get("/healthz").json() == {"status": "ok"}
+    for path in ("/livez", "/healthz", "/v2/health/live"):
+        assert client.get(path).json() == {"status": "ok"}
     answer = client.get("/readyz")
     assert answer.status_code == 200
+    assert answer.json() == client.get("/v2/health/ready").json()
     assert answer.json() == {
         "ready": True,
         "estimator": "figure",
@@ -125,6 +128,7 @@ def bare(empty_home: Path) -> Iterator[TestClient]:
     assert not empty_home.exists()
     settings = Settings(estimator="dwpose-l-384", detector="yolox-l")
     with TestClient(create_app(settings)) as running:
+        loaded(running)
         yield running
 
 
@@ -156,7 +160,7 @@ def test_without_weights_models_lists_what_the_package_holds(bare: TestClient) -
 def test_weights_that_arrive_later_make_it_ready(empty_home: Path, networks: Networks, png: bytes) -> None:
     settings = Settings(estimator=OTHER_ESTIMATOR, detector="whole-image")
     with TestClient(create_app(settings)) as running:
-        assert running.get("/readyz").status_code == 503
+        assert loaded(running).status_code == 503
         refusal(running.post("/pose", content=png), 503)
         empty_home.mkdir()
         file = WEIGHTS[OTHER_ESTIMATOR].file_name
@@ -165,29 +169,34 @@ def test_weights_that_arrive_later_make_it_ready(empty_home: Path, networks: Net
         assert running.get("/readyz").json()["estimator"] == OTHER_ESTIMATOR
 
 
-# A server that must not start
+# A server that cannot be helped
 
 
 @pytest.mark.skipif(CUDA in runtime_description()["built_for"], reason="this onnxruntime can use CUDA")
 def test_cuda_is_never_replaced_by_the_cpu(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"device": "cuda"}))
-    with pytest.raises(DeviceUnavailable, match="device=cuda was asked for but"), TestClient(app):
-        pass
+    with TestClient(app) as running:
+        answer = loaded(running)
+    assert answer.status_code == 503
+    assert "device=cuda was asked for but" in answer.json()["reason"]
+    assert isinstance(app.state.engine.readiness.fatal, DeviceUnavailable)
 
 
 @pytest.mark.parametrize("name", ["estimator", "detector"])
-def test_a_broken_network_stops_the_start(settings: Settings, tmp_path: Path, name: str) -> None:
+def test_a_broken_network_is_said_and_fatal(settings: Settings, tmp_path: Path, name: str) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no network")
     app = create_app(settings.model_copy(update={name: str(broken)}))
-    with pytest.raises(ModelError, match=r"broken\.onnx cannot be loaded"), TestClient(app):
-        pass
+    with TestClient(app) as running:
+        assert "broken.onnx cannot be loaded" in loaded(running).json()["reason"]
+    assert isinstance(app.state.engine.readiness.fatal, ModelError)
 
 
-def test_an_unknown_default_stops_the_start(settings: Settings) -> None:
+def test_an_unknown_default_is_said_and_fatal(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"estimator": "dwposel"}))
-    with pytest.raises(UnknownChoice, match="'dwposel'; valid: "), TestClient(app):
-        pass
+    with TestClient(app) as running:
+        assert "'dwposel'; valid: " in loaded(running).json()["reason"]
+    assert isinstance(app.state.engine.readiness.fatal, UnknownChoice)
 
 
 def test_settings_come_from_the_environment_unless_they_are_given(
@@ -196,4 +205,4 @@ def test_settings_come_from_the_environment_unless_they_are_given(
     monkeypatch.setenv("SKELMAP_ESTIMATOR", str(networks.estimator))
     monkeypatch.setenv("SKELMAP_DETECTOR", "whole-image")
     with TestClient(create_app()) as running:
-        assert running.get("/readyz").json()["detector"] == "whole-image"
+        assert loaded(running).json()["detector"] == "whole-image"

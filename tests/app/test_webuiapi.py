@@ -7,10 +7,17 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.main import create_app
+from app.settings import Settings
 from pose_core.types import Image
 from tests.app.scenery import Networks, drawn
-from tests.app.test_server import serving
+from tests.app.test_server import options
+from tests.live_server import listening
+from tests.server_process import serving
 
 webuiapi = pytest.importorskip("webuiapi", reason="needs the client webuiapi of the extra `test`")
 
@@ -18,7 +25,7 @@ webuiapi = pytest.importorskip("webuiapi", reason="needs the client webuiapi of 
 @pytest.fixture(scope="module")
 def api(networks: Networks) -> Iterator[Any]:
     """The client, connected."""
-    with serving(networks) as server:
+    with serving(*options(networks)) as server:
         client = webuiapi.WebUIApi(host="127.0.0.1", port=server.port)
         yield client
         client.session.close()
@@ -71,6 +78,31 @@ def test_its_errors(api: Any, picture: PIL.Image.Image, images: int, module: str
     with pytest.raises(RuntimeError, match=said) as caught:
         api.controlnet_detect([picture] * images, module=module)
     assert caught.value.args[0] == 422
+
+
+def guarded(app: ASGIApp, wanted: str) -> ASGIApp:
+    """A server behind a proxy that wants this Authorization."""
+
+    async def guard(scope: Scope, receive: Receive, send: Send) -> None:
+        refused = scope["type"] == "http" and Request(scope).headers.get("Authorization") != wanted
+        await (JSONResponse({"detail": "no"}, 401) if refused else app)(scope, receive, send)
+
+    return guard
+
+
+@pytest.mark.parametrize(("key", "let_in"), [("sesame", True), ("wrong", False)])
+def test_its_key_is_a_basic_password(settings: Settings, picture: PIL.Image.Image, key: str, *, let_in: bool) -> None:
+    wanted = "Basic " + base64.b64encode(b"me:sesame").decode()
+    with listening(guarded(create_app(settings), wanted)) as server:
+        api = webuiapi.WebUIApi(port=int(server.url.rpartition(":")[2]), username="me", password=key)
+        assert api.has_controlnet == let_in
+        if let_in:
+            assert api.controlnet_detect([picture], module="openpose").info == "Success"
+        else:
+            with pytest.raises(RuntimeError) as caught:
+                api.controlnet_detect([picture], module="openpose")
+            assert caught.value.args[0] == 401
+        api.session.close()
 
 
 def test_a_map_is_saved_as_it_came(api: Any, picture: PIL.Image.Image) -> None:

@@ -45,6 +45,11 @@ def test_it_parses_in_python_3_9(pack: str) -> None:
         ast.parse(file.read_text(), filename=str(file), feature_version=(3, 9))
 
 
+@pytest.mark.parametrize("pack", [*PACKS, "comfyui"])
+def test_it_brings_its_licence(pack: str) -> None:
+    assert (DEPLOY / pack / "LICENSE").read_text() == (DEPLOY.parent / "LICENSE").read_text()
+
+
 def test_the_check_of_the_syntax_can_fail() -> None:
     with pytest.raises(SyntaxError):
         ast.parse("match 1:\n    case 1: pass", feature_version=(3, 9))

@@ -16,6 +16,7 @@ from pose_core.errors import NoPersonFound
 from pose_core.estimators import load_estimator
 from pose_core.pipeline import ORDERS, OnEmpty, Order, PeopleRequest, Pipeline, find_people
 from pose_core.session import open_session
+from pose_core.steps import run_steps, without_networks
 from pose_core.timing import Timer
 from pose_core.types import Image, PersonBox, Size
 from tests import tiny_onnx
@@ -34,7 +35,7 @@ def finds(*boxes: PersonBox) -> Detector:
         threshold=0.3,
         provider="",
         sha256="",
-        detect=lambda _image, threshold, _timer: [box for box in boxes if box.score > threshold],
+        steps=without_networks(lambda _image, threshold, _timer: [box for box in boxes if box.score > threshold]),
     )
 
 
@@ -42,11 +43,11 @@ def never_asked() -> Detector:
     def detect(image: Image, threshold: float, timer: Timer) -> list[PersonBox]:
         raise AssertionError(f"the detector was asked about {image.shape}, {threshold}, {timer}")
 
-    return Detector(name="tiny", threshold=0.3, provider="", sha256="", detect=detect)
+    return Detector(name="tiny", threshold=0.3, provider="", sha256="", steps=without_networks(detect))
 
 
 def who(detector: Detector, image: Image, request: PeopleRequest) -> list[PersonBox]:
-    return find_people(detector, image, request, Timer())[0]
+    return run_steps(find_people(detector, image, request, Timer()), Timer())[0]
 
 
 # ---- order and number
@@ -79,7 +80,7 @@ def test_left_to_right_goes_by_the_middle(photo: Image) -> None:
 )
 def test_max_people_keeps_the_most_certain_or_the_largest(photo: Image, order: Order, boxes: list[PersonBox]) -> None:
     request = PeopleRequest(order=order, max_people=2)
-    kept, warnings = find_people(finds(*EVERYBODY), photo, request, Timer())
+    kept, warnings = run_steps(find_people(finds(*EVERYBODY), photo, request, Timer()), Timer())
     assert kept == boxes
     assert warnings == ("max_people: 3 people found, 1 left out",)
 
@@ -87,7 +88,7 @@ def test_max_people_keeps_the_most_certain_or_the_largest(photo: Image, order: O
 @pytest.mark.parametrize("max_people", [3, 4, None])
 def test_room_for_everybody_is_no_warning(photo: Image, max_people: int | None) -> None:
     request = PeopleRequest(max_people=max_people)
-    assert find_people(finds(*EVERYBODY), photo, request, Timer()) == (EVERYBODY, ())
+    assert run_steps(find_people(finds(*EVERYBODY), photo, request, Timer()), Timer()) == (EVERYBODY, ())
 
 
 def test_every_order_is_a_sort_key() -> None:
@@ -144,7 +145,8 @@ def test_max_people_applies_to_given_boxes(photo: Image) -> None:
     ],
 )
 def test_nobody_is_said(photo: Image, on_empty: OnEmpty, boxes: list[PersonBox], warning: str) -> None:
-    assert find_people(finds(), photo, PeopleRequest(on_empty=on_empty), Timer()) == (boxes, (warning,))
+    request = PeopleRequest(on_empty=on_empty)
+    assert run_steps(find_people(finds(), photo, request, Timer()), Timer()) == (boxes, (warning,))
 
 
 def test_nobody_is_an_error_where_the_caller_says_so(photo: Image) -> None:
@@ -235,7 +237,7 @@ def test_trained_networks_find_people_and_their_joints(
         path = models / "rtmdet-nano_end2end.onnx"
         spec = DetectorSpec(input_size=Size(320, 320))
         detect = partial(rtmdet.detect, open_session(path, "cpu"), spec)
-        detector = replace(load_detector(str(path), "cpu"), detect=detect)
+        detector = replace(load_detector(str(path), "cpu"), steps=detect)
     pipeline = Pipeline(detector, load_estimator(str(models / "ultralight_nano_simplepose.onnx"), "cpu"))
     overlaps, errors = [], []
     for photo, label in street_photos:

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pose_core.codecs import Heatmap, SimCC
 from pose_core.errors import ModelError
 from pose_core.estimators import EstimatorSpec
 from pose_core.estimators.estimator import IMAGENET_MEAN, IMAGENET_STD
-from pose_core.estimators.top_down import crop_tensor, estimate, plan_batches, points_of_photo
+from pose_core.estimators.top_down import crop_tensor, estimate, points_of_photo
 from pose_core.geometry import CropRegion, crop_region
-from pose_core.session import BATCH_SIZES, CPU, CUDA, Session, open_session
+from pose_core.session import BATCH_SIZES, Session, open_session
 from pose_core.skeleton import KEYPOINT_COUNT
+from pose_core.steps import run_steps
 from pose_core.timing import Timer
-from pose_core.types import Image, PersonBox, Size
+from pose_core.types import Image, PeopleKeypoints, PersonBox, Size
 from tests import tiny_onnx
 
 SIZE = Size(48, 64)
@@ -41,38 +40,16 @@ def crowd() -> tuple[Image, list[PersonBox]]:
     return photo, [PersonBox(x + 22, y + 20, x + 42, y + 44) for x, y in corners]
 
 
+def look(
+    session: Session, spec: EstimatorSpec, image: Image, boxes: Sequence[PersonBox], timer: Timer
+) -> PeopleKeypoints:
+    """Photo and boxes in, everybody's keypoints out."""
+    return run_steps(estimate(session, spec, image, boxes, timer), timer)
+
+
 def red_of(people: np.ndarray) -> np.ndarray:
     """The red that each person's crop showed."""
     return np.rint(people[:, 0, 2] * IMAGENET_STD[0] + IMAGENET_MEAN[0]).astype(int)
-
-
-# ---- batches
-
-
-@pytest.mark.parametrize(
-    ("count", "sizes", "batches"),
-    [
-        (0, (1, 2, 4), []),
-        (1, (1, 2, 4), [(0, 1, 1)]),
-        (3, (1, 2, 4), [(0, 3, 4)]),
-        (5, (1, 2, 4), [(0, 4, 4), (4, 5, 1)]),
-        (7, (1, 2, 4), [(0, 4, 4), (4, 7, 4)]),
-        (3, (1,), [(0, 1, 1), (1, 2, 1), (2, 3, 1)]),
-        (3, (2,), [(0, 2, 2), (2, 3, 2)]),
-        (20, BATCH_SIZES[CPU], [(0, 8, 8), (8, 16, 8), (16, 20, 4)]),
-        (20, BATCH_SIZES[CUDA], [(0, 16, 16), (16, 20, 4)]),
-    ],
-)
-def test_batches(count: int, sizes: Sequence[int], batches: list[tuple[int, int, int]]) -> None:
-    assert list(plan_batches(count, sizes)) == batches
-
-
-@given(count=st.integers(0, 200), sizes=st.sets(st.integers(1, 32), min_size=1).map(sorted))
-def test_batches_hold_everybody_once_and_waste_little(count: int, sizes: list[int]) -> None:
-    batches = list(plan_batches(count, sizes))
-    assert [person for start, stop, _ in batches for person in range(start, stop)] == list(range(count))
-    assert all(size in sizes and stop - start <= size for start, stop, size in batches)
-    assert all(stop - start == sizes[-1] for start, stop, _ in batches[:-1])
 
 
 # ---- crops
@@ -80,23 +57,15 @@ def test_batches_hold_everybody_once_and_waste_little(count: int, sizes: list[in
 
 def test_crops_are_normalised_rgb_planes() -> None:
     photo = np.full((100, 100, 3), (10, 20, 30), np.uint8)
-    tensor = crop_tensor(photo, [CropRegion(50.0, 50.0, 30.0, 40.0)], SPEC, 1)
+    tensor = crop_tensor(photo, [CropRegion(50.0, 50.0, 30.0, 40.0)], SPEC)
     assert tensor.shape == (1, 3, 64, 48)
     expected = (np.array([10, 20, 30]) - IMAGENET_MEAN) / IMAGENET_STD
     np.testing.assert_allclose(tensor[0, :, 32, 24], expected, rtol=1e-6)
 
 
-def test_a_batch_is_filled_up_with_zeros(photo: Image) -> None:
-    region = CropRegion(50.0, 50.0, 30.0, 40.0)
-    tensor = crop_tensor(photo, [region, region], SPEC, 4)
-    np.testing.assert_array_equal(tensor[0], tensor[1])
-    assert tensor[1].any()
-    assert not tensor[2:].any()
-
-
 def test_mean_and_deviation_are_the_specs(photo: Image) -> None:
     spec = replace(SPEC, mean=(0.0, 0.0, 0.0), std=(1.0, 2.0, 4.0))
-    tensor = crop_tensor(np.full_like(photo, 100), [CropRegion(80.0, 60.0, 30.0, 40.0)], spec, 1)
+    tensor = crop_tensor(np.full_like(photo, 100), [CropRegion(80.0, 60.0, 30.0, 40.0)], spec)
     assert tensor[0, :, 32, 24].tolist() == [100, 50, 25]
 
 
@@ -125,7 +94,7 @@ def test_known_points_come_out_where_they_are_in_the_photo(tmp_path: Path, photo
     points, scores = np.full((133, 2), (24, 32)), np.full(133, 0.5)
     points[9] = 24 + 16, 32 - 16
     session = open_session(tiny_onnx.simcc(tmp_path / "tiny.onnx", points, scores, (48, 64)), "cpu")
-    (person,) = estimate(session, SPEC, photo, [PersonBox(60.0, 20.0, 90.0, 100.0)], Timer())
+    (person,) = look(session, SPEC, photo, [PersonBox(60.0, 20.0, 90.0, 100.0)], Timer())
     assert person[0].tolist() == [75, 60, 0.5]
     assert person[9].tolist() == [75 + 25, 60 - 25, 0.5]
 
@@ -135,13 +104,13 @@ def test_known_points_come_out_where_they_are_in_the_photo(tmp_path: Path, photo
 def test_nobodys_crop_is_mixed_up_with_anothers(colour_session: Session, provider: str, count: int) -> None:
     """With batches that are filled up, as on CUDA, and with exact ones."""
     photo, boxes = crowd()
-    people = estimate(replace(colour_session, provider=provider), SPEC, photo, boxes[:count], Timer())
+    people = look(replace(colour_session, provider=provider), SPEC, photo, boxes[:count], Timer())
     assert red_of(people).tolist() == REDS[:count].tolist()
 
 
 def test_people_come_in_the_order_of_their_boxes(colour_session: Session) -> None:
     photo, boxes = crowd()
-    assert red_of(estimate(colour_session, SPEC, photo, boxes[::-1], Timer())).tolist() == REDS[::-1].tolist()
+    assert red_of(look(colour_session, SPEC, photo, boxes[::-1], Timer())).tolist() == REDS[::-1].tolist()
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -149,7 +118,7 @@ def test_a_fixed_batch(tmp_path: Path, photo: Image, batch: int) -> None:
     points, scores = np.full((133, 2), 10), np.linspace(0.1, 1, 133)
     path = tiny_onnx.simcc(tmp_path / "tiny.onnx", points, scores, (48, 64), batch=batch)
     boxes = [PersonBox(10.0 * i, 0.0, 10.0 * i + 30, 40.0) for i in range(5)]
-    people = estimate(open_session(path, "cpu"), SPEC, photo, boxes, Timer())
+    people = look(open_session(path, "cpu"), SPEC, photo, boxes, Timer())
     np.testing.assert_allclose(people[:, 0, 0] - people[0, 0, 0], [0, 10, 20, 30, 40], atol=1e-4)
     np.testing.assert_allclose(people[..., 2], np.tile(scores, (5, 1)), rtol=1e-6)
 
@@ -158,14 +127,14 @@ def test_scores_are_what_the_network_said(tmp_path: Path, photo: Image) -> None:
     """Negative, tiny and far above one; a SimCC that says -1 everywhere else cannot score lower."""
     scores = np.linspace(-0.99, 12, 133).astype(np.float32)
     path = tiny_onnx.simcc(tmp_path / "tiny.onnx", np.full((133, 2), 10), scores, (48, 64))
-    (person,) = estimate(open_session(path, "cpu"), SPEC, photo, [PersonBox(0.0, 0.0, 30.0, 40.0)], Timer())
+    (person,) = look(open_session(path, "cpu"), SPEC, photo, [PersonBox(0.0, 0.0, 30.0, 40.0)], Timer())
     np.testing.assert_array_equal(person[:, 2], scores)
 
 
 def test_points_that_the_scheme_does_not_know_are_zero(tmp_path: Path, photo: Image) -> None:
     spec = EstimatorSpec(input_size=SIZE, codec=Heatmap(), scheme="coco")
     path = tiny_onnx.heatmaps(tmp_path / "tiny.onnx", np.full((17, 2), 5), np.full(17, 0.5), (48, 64))
-    (person,) = estimate(open_session(path, "cpu"), spec, photo, [PersonBox(0.0, 0.0, 30.0, 40.0)], Timer())
+    (person,) = look(open_session(path, "cpu"), spec, photo, [PersonBox(0.0, 0.0, 30.0, 40.0)], Timer())
     assert (person[:17, 2] == 0.5).all()
     assert not person[17:].any()
 
@@ -173,12 +142,12 @@ def test_points_that_the_scheme_does_not_know_are_zero(tmp_path: Path, photo: Im
 def test_a_network_and_a_scheme_that_disagree(tmp_path: Path, photo: Image) -> None:
     path = tiny_onnx.simcc(tmp_path / "tiny.onnx", np.zeros((26, 2)), np.ones(26), (48, 64))
     with pytest.raises(ModelError, match="answers 26 points"):
-        estimate(open_session(path, "cpu"), SPEC, photo, [PersonBox(0.0, 0.0, 30.0, 40.0)], Timer())
+        look(open_session(path, "cpu"), SPEC, photo, [PersonBox(0.0, 0.0, 30.0, 40.0)], Timer())
 
 
 def test_nobody_needs_no_network(colour_session: Session, photo: Image) -> None:
     timer = Timer()
-    people = estimate(colour_session, SPEC, photo, [], timer)
+    people = look(colour_session, SPEC, photo, [], timer)
     assert people.shape == (0, KEYPOINT_COUNT, 3)
     assert people.dtype == np.float32
     assert timer.seconds == {}
@@ -187,14 +156,14 @@ def test_nobody_needs_no_network(colour_session: Session, photo: Image) -> None:
 def test_every_stage_is_timed(colour_session: Session) -> None:
     photo, boxes = crowd()
     timer = Timer()
-    estimate(colour_session, SPEC, photo, boxes, timer)
+    look(colour_session, SPEC, photo, boxes, timer)
     assert list(timer.seconds) == ["crop", "pose", "decode_pose"]
 
 
 def test_odd_photos_and_boxes(colour_session: Session) -> None:
     pixel = np.full((1, 1, 3), 255, np.uint8)
     boxes = [PersonBox(0.0, 0.0, 1.0, 1.0), PersonBox(0.5, 0.5, 0.5, 0.5), PersonBox(-1e6, -1e6, 1e6, 1e6)]
-    assert np.isfinite(estimate(colour_session, SPEC, pixel, boxes, Timer())).all()
+    assert np.isfinite(look(colour_session, SPEC, pixel, boxes, Timer())).all()
 
 
 def test_a_bin_is_found_for_every_person_and_point(tmp_path: Path, photo: Image, rng: np.random.Generator) -> None:
@@ -203,7 +172,7 @@ def test_a_bin_is_found_for_every_person_and_point(tmp_path: Path, photo: Image,
     points = rng.integers(0, (384, 512), (133, 2)) / 2
     session = open_session(tiny_onnx.simcc(tmp_path / "tiny.onnx", points, np.full(133, 0.75)), "cpu")
     box = PersonBox(60.0, 20.0, 90.0, 100.0)
-    (person,) = estimate(session, spec, photo, [box], Timer())
+    (person,) = look(session, spec, photo, [box], Timer())
     region = crop_region(box, spec.input_size)
     corner = np.array([region.center_x - region.width / 2, region.center_y - region.height / 2])
     np.testing.assert_allclose(person[:, :2], corner + points * region.width / 192, atol=1e-4)

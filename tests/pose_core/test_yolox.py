@@ -14,13 +14,19 @@ from pose_core.detectors import ChannelOrder, DetectorSpec
 from pose_core.detectors.detector import input_size, letterbox_planes
 from pose_core.detectors.yolox import NMS_IOU, decode_cells, detect, grid_cells, people_of_grid, suppress
 from pose_core.errors import ModelError
-from pose_core.session import open_session
+from pose_core.session import Session, open_session
+from pose_core.steps import run_steps
 from pose_core.timing import Timer
 from pose_core.types import Image, PersonBox, Size
 from tests import tiny_onnx
 
 SQUARE = Size(64, 64)
 SPEC = DetectorSpec()
+
+
+def look(session: Session, spec: DetectorSpec, image: Image, threshold: float, timer: Timer) -> list[PersonBox]:
+    """Photo in, people out."""
+    return run_steps(detect(session, spec, image, threshold, timer), timer)
 
 
 def sides(box: PersonBox) -> list[float]:
@@ -195,7 +201,7 @@ def test_a_network_of_any_size_and_number_of_classes(
 ) -> None:
     boxes, scores = np.array([[4.0, 8.0, 20.0, 40.0], [30.0, 10.0, 50.0, 42.0]]), np.array([0.5, 0.75])
     session = open_session(tiny_onnx.yolox(tmp_path / "tiny.onnx", boxes, scores, classes, size), "cpu")
-    people = detect(session, SPEC, photo, 0.3, Timer())
+    people = look(session, SPEC, photo, 0.3, Timer())
     ratio = min(size[0] / 160, size[1] / 120)
     assert [person.score for person in people] == [0.75, 0.5]
     np.testing.assert_allclose([sides(person) for person in people], boxes[::-1] / ratio, rtol=1e-5)
@@ -204,21 +210,21 @@ def test_a_network_of_any_size_and_number_of_classes(
 def test_a_network_with_suppression_in_its_graph(tmp_path: Path, photo: Image) -> None:
     boxes = np.array([[4.0, 8.0, 20.0, 40.0], [4.0, 8.0, 20.0, 40.0]])
     path = tiny_onnx.detections(tmp_path / "tiny.onnx", boxes, np.array([0.5, 0.75]), np.array([0, 0]))
-    people = detect(open_session(path, "cpu"), SPEC, photo, 0.3, Timer())
+    people = look(open_session(path, "cpu"), SPEC, photo, 0.3, Timer())
     assert people == [PersonBox(10.0, 20.0, 50.0, 100.0, 0.75), PersonBox(10.0, 20.0, 50.0, 100.0, 0.5)]
 
 
 def test_every_stage_is_timed(tmp_path: Path, photo: Image) -> None:
     session = open_session(tiny_onnx.yolox(tmp_path / "tiny.onnx", np.zeros((0, 4)), np.zeros(0)), "cpu")
     timer = Timer()
-    assert detect(session, SPEC, photo, 0.3, timer) == []
+    assert look(session, SPEC, photo, 0.3, timer) == []
     assert list(timer.seconds) == ["letterbox", "detector", "nms"]
 
 
 @pytest.mark.parametrize("photo_size", [(1, 1), (1, 2000), (2000, 1)])
 def test_photos_of_odd_shapes(tmp_path: Path, photo_size: tuple[int, int]) -> None:
     session = open_session(tiny_onnx.yolox(tmp_path / "tiny.onnx", np.array([[0, 0, 64, 64]]), np.ones(1)), "cpu")
-    (person,) = detect(session, SPEC, np.zeros((*photo_size, 3), np.uint8), 0.3, Timer())
+    (person,) = look(session, SPEC, np.zeros((*photo_size, 3), np.uint8), 0.3, Timer())
     np.testing.assert_allclose(sides(person), [0, 0, max(photo_size), max(photo_size)], atol=1e-3)
 
 
@@ -226,7 +232,7 @@ def test_photos_of_odd_shapes(tmp_path: Path, photo_size: tuple[int, int]) -> No
 def test_the_network_sees_bytes_in_the_asked_order(tmp_path: Path, channels: ChannelOrder, first: int) -> None:
     session = open_session(tiny_onnx.seen_colour(tmp_path / "tiny.onnx", (0, 0, 8, 8)), "cpu")
     photo = np.full((64, 64, 3), (10, 20, 30), np.uint8)
-    (person,) = detect(session, DetectorSpec(channels=channels), photo, 0.0, Timer())
+    (person,) = look(session, DetectorSpec(channels=channels), photo, 0.0, Timer())
     assert person.score == first
 
 

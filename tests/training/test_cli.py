@@ -62,7 +62,7 @@ def test_overrides_are_a_short_list_and_each_is_explained() -> None:
     assert options == {
         *("--data", "--output", "--debug", "--steps", "--epochs", "--batch-size", "--seed", "--workers", "--device"),
         *("--teacher-weights", "--student-weights", "--precision", "--save-every", "--fastest"),
-        *("--help", "--nproc-per-node"),
+        *("--help", "--nproc-per-node", "--ray", "--ray-workers"),
     }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pose_core.detectors import Detector
+from pose_core.steps import without_networks
 from pose_core.timing import Timer
 from pose_core.types import Image, PersonBox, Size
 from tests.training.test_scenes import box, write
@@ -33,7 +34,7 @@ def detector(*people: PersonBox) -> Detector:
         left = image[:, : image.shape[1] // 2].mean() > image[:, image.shape[1] // 2 :].mean()
         return [*people] if left else []
 
-    return Detector("half", 0.3, "", "", detect)
+    return Detector("half", 0.3, "", "", without_networks(detect))
 
 
 def test_boxes_of_one_person_are_joined() -> None:

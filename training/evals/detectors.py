@@ -16,6 +16,7 @@ from pose_core.detectors.detector import letterbox_planes
 from pose_core.detectors.yolox import people_of_grid
 from pose_core.errors import InvalidImage
 from pose_core.geometry import letterbox_ratio
+from pose_core.steps import without_networks
 from pose_core.timing import Timer
 from pose_core.types import Image, PersonBox, Size
 from training.evals.detection import Found
@@ -27,11 +28,12 @@ LEAST_SCORE: Final = 0.01
 
 def torch_detector(network: nn.Module, size: Size, name: str) -> Detector:
     """A torch YOLOX on whatever device it is, as the service would use it; its file has no digest."""
-    return Detector(name, DEFAULT_THRESHOLD, provider="torch", sha256="", detect=partial(detect, network, size))
+    steps = without_networks(partial(detect, network, size))
+    return Detector(name, DEFAULT_THRESHOLD, provider="torch", sha256="", steps=steps)
 
 
 def detect(network: nn.Module, size: Size, image: Image, threshold: float, timer: Timer) -> list[PersonBox]:
-    """See `pose_core.detectors.detector.Detect`."""
+    """People scoring above the threshold, best first, boxes in photo pixels."""
     del timer
     device = next(network.parameters()).device
     tensor = torch.from_numpy(letterbox_planes(image, size, "bgr"))

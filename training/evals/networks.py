@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from pose_core.estimators import ESTIMATORS, EstimatorSpec, open_estimator
-from pose_core.estimators.top_down import plan_batches
 from pose_core.session import Device, Session
+from pose_core.steps import plan_batches
 from training.contracts import Exportable
 from training.evals.records import Floats
 

@@ -108,7 +108,7 @@ def crop_people(photo: PhotoBoxes, spec: EstimatorSpec) -> list[Crop] | str:
         found, stated = Size.of(image), photo.size
         return f"has {found.width} x {found.height} pixels, the annotations say {stated.width} x {stated.height}"
     regions = [crop_region(box, spec.input_size) for box in photo.boxes]
-    tensors = crop_tensor(image, regions, spec, len(regions))
+    tensors = crop_tensor(image, regions, spec)
     rows = zip(photo.ids, photo.boxes, regions, tensors, strict=True)
     return [Crop(photo.photo_id, number, box, region, tensor) for number, box, region, tensor in rows]
 

@@ -145,7 +145,7 @@ LEFT_OUT = {
 """Variants of the paper's ablation -> the losses that are left out."""
 
 PEOPLE_TEACHER = Network(model="tokenpose-xs", weights="runs/people-tokenpose")
-PEOPLE_EPOCHS = 6
+TEACHER_EPOCHS, STUDENT_EPOCHS = 80, 8
 
 
 def people_teacher() -> Recipe:
@@ -154,7 +154,8 @@ def people_teacher() -> Recipe:
     No published number. `python -m training run people-tokenpose --data FOLDER`; hours are in `docs/results.md`.
     """
     maps = replace(MAPS, map_size=Size(HALF_SIZE.width // 4, HALF_SIZE.height // 4))
-    return small("people-tokenpose", Network(model=PEOPLE_TEACHER.model), HEATMAPS, maps, epochs=2 * PEOPLE_EPOCHS)
+    teacher = Network(model=PEOPLE_TEACHER.model)
+    return small("people-tokenpose", teacher, HEATMAPS, maps, epochs=TEACHER_EPOCHS, batch_size=128)
 
 
 def people_alone() -> Recipe:
@@ -162,7 +163,7 @@ def people_alone() -> Recipe:
 
     No published number. `python -m training run people-distilpose-alone --data FOLDER`; hours are in `docs/results.md`.
     """
-    return small("people-distilpose-alone", Network(model="distilpose-xs"), ALONE, Regression(), epochs=PEOPLE_EPOCHS)
+    return small("people-distilpose-alone", Network(model="distilpose-xs"), ALONE, Regression(), epochs=STUDENT_EPOCHS)
 
 
 def people_distilled(variant: str) -> Callable[[], Recipe]:
@@ -171,7 +172,7 @@ def people_distilled(variant: str) -> Callable[[], Recipe]:
     def build() -> Recipe:
         method = MethodRecipe(name="distilpose", options=tuple((name, 0.0) for name in LEFT_OUT[variant]))
         name = f"people-distilpose-{variant}"
-        recipe = small(name, Network(model="distilpose-xs"), method, Regression(), epochs=PEOPLE_EPOCHS)
+        recipe = small(name, Network(model="distilpose-xs"), method, Regression(), epochs=STUDENT_EPOCHS)
         return replace(recipe, teacher=PEOPLE_TEACHER)
 
     build.__doc__ = f"""The student in small, at 128 x 96, with some of the losses: `{variant}`.
@@ -182,8 +183,10 @@ def people_distilled(variant: str) -> Callable[[], Recipe]:
     return build
 
 
-def small(name: str, student: Network, method: MethodRecipe, codec: Codec, *, epochs: int) -> Recipe:
-    """A run of batches of 32, flat for its first half and averaged over its last steps."""
+def small(
+    name: str, student: Network, method: MethodRecipe, codec: Codec, *, epochs: int, batch_size: int = 64
+) -> Recipe:
+    """A run that is flat for its first half and averaged over its last steps."""
     return Recipe(
         name=name,
         student=student,
@@ -202,7 +205,7 @@ def small(name: str, student: Network, method: MethodRecipe, codec: Codec, *, ep
         codec=codec,
         scheme=SCHEME,
         epochs=epochs,
-        batch_size=32,
+        batch_size=batch_size,
         evaluate_every=epochs,
         headline="pck/body/PCK@0.1",
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 import numpy as np
 import requests
 from PIL import Image
+
+MAX_REASON_LENGTH = 300
 
 
 class RemoteFailed(RuntimeError):
@@ -25,11 +29,24 @@ class Server:
         url: where it listens.
         api_key: sent as `X-API-Key`; empty for none.
         timeout_s: seconds to wait for a connection, and for an answer after that.
+
+    Raises:
+        RemoteFailed: one of them cannot be used. Neither a key nor a password is repeated.
     """
 
     url: str
     api_key: str
     timeout_s: float
+
+    def __post_init__(self) -> None:
+        if "@" in self.url:
+            raise RemoteFailed(
+                "Skelmap: the address must not contain a name or password; the API key has its own field"
+            )
+        if not re.fullmatch("[!-~]*", self.api_key):
+            raise RemoteFailed("Skelmap: only visible ASCII characters of an API key can be sent")
+        if not 0 < self.timeout_s < math.inf:
+            raise RemoteFailed(f"Skelmap: expected seconds to wait above 0, got {self.timeout_s:g}")
 
 
 def estimate(server: Server, photo: np.ndarray, parameters: Mapping[str, object]) -> tuple[np.ndarray, dict[str, Any]]:
@@ -66,7 +83,7 @@ def estimate(server: Server, photo: np.ndarray, parameters: Mapping[str, object]
     try:
         answer = response.json()
         return _read_map(answer["map"]), _document(answer)
-    except (KeyError, TypeError, OSError, ValueError) as error:
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
         raise RemoteFailed(f"{url} answered 200, but not as a Skelmap server does") from error
 
 
@@ -82,7 +99,7 @@ def _document(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def _png(photo: np.ndarray) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(photo)).save(file, "PNG", compress_level=1)
+    Image.fromarray(photo).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
@@ -94,13 +111,19 @@ def _read_map(data_url: str) -> np.ndarray:
 def _reason(response: requests.Response) -> str:
     """What a problem document says, else the phrase of the status."""
     try:
-        return str(response.json()["detail"])
-    except (KeyError, TypeError, ValueError):
-        return response.reason
+        reason = _one_line(str(response.json()["detail"]))
+    except (KeyError, RecursionError, TypeError, ValueError):
+        reason = ""
+    return reason or response.reason or "no reason given"
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_REASON_LENGTH else line[: MAX_REASON_LENGTH - 3] + "..."
 
 
 def _root_cause(error: BaseException) -> str:
     """The innermost reason: `[Errno 111] Connection refused` out of three layers around it."""
     while inner := error.__cause__ or error.__context__:
         error = inner
-    return " ".join(str(error).split()) or type(error).__name__
+    return _one_line(str(error)) or type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import gradio
@@ -31,13 +32,24 @@ def add_settings() -> None:
 
 
 def read_server() -> Server:
-    """Whom to ask, as it is set now."""
+    """Whom to ask, as it is set now; blanks around address and key, such as a pasted newline, are dropped.
+
+    Raises:
+        RemoteFailed: a setting cannot be used.
+    """
     given = shared.opts.data
     return Server(
-        url=str(given.get("skelmap_url") or DEFAULT_URL),
-        api_key=str(given.get("skelmap_api_key") or os.environ.get("SKELMAP_API_KEY", "")),
-        timeout_s=float(given.get("skelmap_timeout_s") or DEFAULT_TIMEOUT_S),
+        url=str(given.get("skelmap_url") or DEFAULT_URL).strip(),
+        api_key=str(given.get("skelmap_api_key") or os.environ.get("SKELMAP_API_KEY", "")).strip(),
+        timeout_s=_seconds(given.get("skelmap_timeout_s") or DEFAULT_TIMEOUT_S),
     )
+
+
+def _seconds(given: object) -> float:
+    try:
+        return float(str(given))
+    except ValueError:
+        return math.nan  # which a server refuses
 
 
 def read_on_failure() -> OnFailure:

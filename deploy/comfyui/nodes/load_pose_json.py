@@ -5,7 +5,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ..documents import convert, frames_of, side, to_text
+from ..documents import convert, parse, side, split, to_text
 from ..node import Input, Node, Output, Result
 
 _OUTPUT = " [output]"
@@ -13,9 +13,13 @@ _OUTPUT = " [output]"
 
 
 def files() -> list[str]:
-    """JSON files in ComfyUI's input folder, then those in its output folder, each in order."""
+    """JSON files in ComfyUI's input folder and the folders in it, then those in its output folder, each in order."""
     found = [(folder_paths.get_input_directory(), ""), (folder_paths.get_output_directory(), _OUTPUT)]
-    return [path.name + mark for folder, mark in found for path in sorted(Path(folder).glob("*.json"))]
+    return [
+        path.relative_to(folder).as_posix() + mark
+        for folder, mark in found
+        for path in sorted(Path(folder).rglob("*.json"))
+    ]
 
 
 def inputs() -> tuple[Input, ...]:
@@ -50,7 +54,7 @@ def run(*, file: str, canvas_width: int, canvas_height: int) -> Result:
         ServerError: the first frame that got no answer, or that no dialect fits.
         ValueError: the file or settings cannot be used.
     """
-    frames = frames_of(text=read(file).decode("utf-8", "replace"))
+    frames = split(parse(read(file), file), file)
     canvas = {"canvas_width": canvas_width or None, "canvas_height": canvas_height or None}
     return Result((convert(frames, {"dialect": "comfy", **canvas}), to_text(frames)))
 

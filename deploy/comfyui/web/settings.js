@@ -29,9 +29,14 @@ app.registerExtension({
     {
       id: "Skelmap.Server.DWPreprocessor",
       name: "Stand in for DWPreprocessor (after a restart)",
-      tooltip: "For Krita AI Diffusion without comfyui_controlnet_aux. POSE_DWPREPROCESSOR=1 does the same.",
-      type: "boolean",
-      defaultValue: false,
+      tooltip: "For Krita AI Diffusion: replace. POSE_DWPREPROCESSOR, where set, goes first.",
+      type: "combo",
+      options: [
+        { text: "no", value: "no" },
+        { text: "where no other pack has it", value: "yes" },
+        { text: "replace that of comfyui_controlnet_aux", value: "replace" },
+      ],
+      defaultValue: "no",
     },
   ],
 });

@@ -4,8 +4,10 @@ from skelmap_client.asynchronous import AsyncClient
 from skelmap_client.client import Client
 from skelmap_client.errors import (
     Finding,
+    InvalidDocument,
     InvalidPhoto,
     InvalidRequest,
+    InvalidServer,
     KeyRefused,
     NotReachable,
     PhotoRefused,
@@ -24,8 +26,10 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Finding",
+    "InvalidDocument",
     "InvalidPhoto",
     "InvalidRequest",
+    "InvalidServer",
     "KeyRefused",
     "NotReachable",
     "Person",

@@ -19,6 +19,7 @@ from skelmap_client.errors import SkelmapError
 from skelmap_client.photos import Photo
 from skelmap_client.results import PoseAnswer
 from skelmap_client.retries import PATIENT, Retries
+from skelmap_client.server import read_server
 from skelmap_client.transport import Transport
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class AsyncClient:
         timeout_s: seconds to wait for a connection, and for an answer after that.
         retries: what is done about a server that is busy or not there.
         connections: requests under way at the same time; further ones wait for their turn.
+
+    Raises:
+        InvalidServer: an address, a key or a time-out that cannot be used.
     """
 
     def __init__(
@@ -50,7 +54,7 @@ class AsyncClient:
         retries: Retries = PATIENT,
         connections: int = 8,
     ) -> None:
-        self._transport = Transport(url, api_key, timeout_s, connections)
+        self._transport = Transport(read_server(url, api_key, timeout_s), connections)
         self._retries = retries
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="skelmap-client")
 

@@ -12,13 +12,18 @@ from typing import Any, Callable, Generic, TypeVar, Union
 
 from PIL import Image
 
-from skelmap_client.parameters import write_fields
+from skelmap_client.errors import InvalidDocument
+from skelmap_client.parameters import as_plain, write_fields
 from skelmap_client.photos import Photo, encode_photo
 from skelmap_client.results import PoseAnswer, read_answer, read_picture
 
 Result = TypeVar("Result")
 Document = Union[PoseAnswer, Mapping[str, Any], list[Any]]
 """A pose document in any dialect; an answer counts, too."""
+
+
+NO_RESULT = (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError)
+"""What reading a body raises that is none of ours."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,10 @@ class Call(Generic[Result]):
     Attributes:
         method: GET or POST.
         path: of the route.
-        read: the result from the body of a success; OSError, KeyError, TypeError and ValueError say that it is none.
+        read: the result from the body of a success; the errors in `NO_RESULT` say that it is none.
         photo: sent as multipart field `image` where given.
         fields: sent as form fields beside a photo, as the query otherwise.
-        document: sent as JSON where there is no photo.
+        document: JSON, sent where there is no photo.
     """
 
     method: str
@@ -39,7 +44,7 @@ class Call(Generic[Result]):
     read: Callable[[bytes], Result]
     photo: bytes | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
-    document: object = None
+    document: bytes | None = None
 
 
 def pose(photo: Photo, parameters: Mapping[str, object]) -> Call[PoseAnswer]:
@@ -64,12 +69,12 @@ def openpose(photo: Photo, parameters: Mapping[str, object]) -> Call[Any]:
 
 def render(document: Document, parameters: Mapping[str, object]) -> Call[Image.Image]:
     """The map of a pose document."""
-    return Call("POST", "/render", read_picture, fields=write_fields(parameters), document=_plain(document))
+    return Call("POST", "/render", read_picture, fields=write_fields(parameters), document=_encode(document))
 
 
 def convert(document: Document, parameters: Mapping[str, object]) -> Call[Any]:
     """A pose document in another dialect."""
-    return Call("POST", "/convert", json.loads, fields=write_fields(parameters), document=_plain(document))
+    return Call("POST", "/convert", json.loads, fields=write_fields(parameters), document=_encode(document))
 
 
 def models() -> Call[dict[str, Any]]:
@@ -89,5 +94,14 @@ def _photo_call(
     return Call("POST", "/pose", read, photo=encode_photo(photo), fields=fields)
 
 
-def _plain(document: Document) -> object:
-    return document.document if isinstance(document, PoseAnswer) else document
+def _encode(document: Document) -> bytes:
+    """The bytes of a document's JSON.
+
+    Raises:
+        InvalidDocument: there are none, such as for a NaN.
+    """
+    plain = document.document if isinstance(document, PoseAnswer) else document
+    try:
+        return json.dumps(plain, allow_nan=False, default=as_plain).encode()
+    except (RecursionError, TypeError, ValueError) as error:
+        raise InvalidDocument(f"document: {error}") from error

@@ -13,6 +13,7 @@ from skelmap_client.errors import SkelmapError
 from skelmap_client.photos import Photo
 from skelmap_client.results import PoseAnswer
 from skelmap_client.retries import PATIENT, Retries
+from skelmap_client.server import read_server
 from skelmap_client.transport import Transport
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class Client:
         retries: what is done about a server that is busy or not there.
 
     Every method raises SkelmapError; see `skelmap_client.errors`. Parameters are those of the route by name.
+
+    Raises:
+        InvalidServer: an address, a key or a time-out that cannot be used.
     """
 
     def __init__(
@@ -43,7 +47,7 @@ class Client:
         timeout_s: float = 60.0,
         retries: Retries = PATIENT,
     ) -> None:
-        self._transport = Transport(url, api_key, timeout_s, connections=10)
+        self._transport = Transport(read_server(url, api_key, timeout_s), connections=10)
         self._retries = retries
 
     def pose(self, photo: Photo, **parameters: Unpack[PoseParameters]) -> PoseAnswer:

@@ -1,7 +1,9 @@
 """What can go wrong between a caller and a server.
 
 SkelmapError
+├── InvalidServer         no client: an address, a key or a time-out that cannot be used
 ├── InvalidPhoto          not sent: no file, or an array that is no picture
+├── InvalidDocument       not sent: a pose document that JSON cannot hold
 ├── NotReachable          nobody answered
 │   └── TimedOut          not in time
 ├── UnexpectedAnswer      somebody answered, but not a Skelmap server
@@ -17,13 +19,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_REASON_LENGTH = 300
+
+
+def one_line(text: str) -> str:
+    """What somebody else wrote, for a message: on one line, and cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_REASON_LENGTH else line[: MAX_REASON_LENGTH - 3] + "..."
+
 
 class SkelmapError(Exception):
     """Base of everything this package raises on purpose."""
 
 
+class InvalidServer(SkelmapError, ValueError):
+    """An address, a key or a time-out that cannot be used."""
+
+
 class InvalidPhoto(SkelmapError, ValueError):
     """A photo that cannot be sent."""
+
+
+class InvalidDocument(SkelmapError, ValueError):
+    """A pose document that JSON cannot hold."""
 
 
 class NotReachable(SkelmapError):
@@ -83,7 +101,8 @@ class RequestFailed(SkelmapError):
         self.detail = detail
         self.request_id = request_id
         self.findings = findings
-        super().__init__(f"{url} answered {status}: {': '.join(filter(None, (title, detail))) or 'no reason given'}")
+        reason = one_line(": ".join(filter(None, (title, detail)))) or "no reason given"
+        super().__init__(f"{url} answered {status}: {reason}")
 
 
 class InvalidRequest(RequestFailed):

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TypedDict, Union
+from typing import Any, TypedDict, Union
+
+import numpy as np
 
 Parts = Union[str, Sequence[str]]
-Box = Sequence[float]
+Boxes = Union[Sequence[Sequence[float]], np.ndarray]
+"""Rows of left, top, right, bottom in pixels of the upright photo."""
 
 
 class CanvasParameters(TypedDict, total=False):
@@ -31,7 +34,7 @@ class PoseParameters(CanvasParameters, total=False):
 
     estimator: str
     detector: str
-    boxes: Sequence[Box]
+    boxes: Boxes
     max_people: int
     order: str
     person_threshold: float
@@ -51,12 +54,19 @@ class DocumentParameters(CanvasParameters, total=False):
 
 def write_fields(parameters: Mapping[str, object]) -> dict[str, str]:
     """Parameters as form fields or a query: names with commas between, boxes as JSON; None counts as not given."""
-    return {name: _write(value) for name, value in parameters.items() if value is not None}
+    return {name: _write(name, value) for name, value in parameters.items() if value is not None}
 
 
-def _write(value: object) -> str:
-    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
-        return ",".join(value)
+def _write(name: str, value: object) -> str:
     if isinstance(value, str):
         return value
-    return json.dumps(value)
+    if name != "boxes" and isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        return ",".join(value)
+    return json.dumps(value, default=as_plain)
+
+
+def as_plain(value: object) -> Any:  # noqa: ANN401 - any JSON value
+    """Arrays and numbers of numpy as Python's own, for `json.dumps`."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -16,7 +16,7 @@ Photo = Union[bytes, str, "os.PathLike[str]", Image.Image, np.ndarray]
 """A file's bytes, its path, a Pillow image, or uint8 of shape (height, width), (height, width, 3) RGB or
 (height, width, 4) RGBA."""
 
-_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
+_PNG_MODES = frozenset({"1", "I;16", "L", "LA", "P", "RGB", "RGBA"})
 
 
 def encode_photo(photo: Photo) -> bytes:
@@ -26,15 +26,14 @@ def encode_photo(photo: Photo) -> bytes:
     photo give the same coordinates.
 
     Raises:
-        InvalidPhoto: a file that cannot be read, or an array of another shape or dtype.
+        InvalidPhoto: a file or a Pillow image that cannot be read, or an array of another shape or dtype.
     """
     if isinstance(photo, (bytes, bytearray, memoryview)):
         return bytes(photo)
     if isinstance(photo, (str, os.PathLike)):
         return _read(Path(photo))
     if isinstance(photo, Image.Image):
-        upright = ImageOps.exif_transpose(photo)
-        return _png(upright if upright.mode in _PNG_MODES else upright.convert("RGB"))
+        return _encode_pillow(photo)
     if isinstance(photo, np.ndarray):
         return _png(_picture(photo))
     raise InvalidPhoto(f"expected bytes, a path, a Pillow image or an array, got {type(photo).__name__}")
@@ -43,8 +42,19 @@ def encode_photo(photo: Photo) -> bytes:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise InvalidPhoto(f"{path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        raise InvalidPhoto(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _encode_pillow(photo: Image.Image) -> bytes:
+    try:
+        upright = ImageOps.exif_transpose(photo)
+        if upright.mode in _PNG_MODES:
+            return _png(upright)
+        # older Pillow opens a PNG of 16 bits as I, whose numbers RGB would cut off at 255
+        return _png(upright.convert("I;16" if upright.mode == "I" else "RGB"))
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged files, read only now
+        raise InvalidPhoto(f"a Pillow image that cannot be read: {error}") from error
 
 
 def _picture(pixels: np.ndarray) -> Image.Image:
@@ -53,7 +63,7 @@ def _picture(pixels: np.ndarray) -> Image.Image:
         raise InvalidPhoto(f"expected {wanted}, got {pixels.dtype} {pixels.shape}")
     if 0 in pixels.shape:
         raise InvalidPhoto(f"an array without pixels: {pixels.shape}")
-    return Image.fromarray(np.ascontiguousarray(pixels))
+    return Image.fromarray(pixels)
 
 
 def _png(picture: Image.Image) -> bytes:

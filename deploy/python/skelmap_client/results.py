@@ -65,7 +65,7 @@ def read_answer(document: Mapping[str, Any]) -> PoseAnswer:
     """The JSON of `POST /pose`.
 
     Raises:
-        KeyError, TypeError, ValueError: it is something else.
+        AttributeError, KeyError, TypeError, ValueError: it is something else.
     """
     return PoseAnswer(
         size=(document["width"], document["height"]),

@@ -5,6 +5,7 @@ Every route is a pure function of the request, so sending one twice does no harm
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -48,11 +49,11 @@ PATIENT = Retries()
 
 def read_retry_after(header: str, now: datetime | None = None) -> float:
     """Seconds that a Retry-After header asks for, written as seconds or as a date; 0 where it cannot be read."""
-    if header.isdecimal():
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", header.strip()):
         return float(header)
     try:
         then = parsedate_to_datetime(header)
-    except (TypeError, ValueError):  # Python 3.9 raises the former
+    except (OverflowError, TypeError, ValueError):  # Python 3.9 raises the first two
         return 0.0
     if then.tzinfo is None:
         then = then.replace(tzinfo=timezone.utc)

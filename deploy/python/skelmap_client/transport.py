@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import requests
 from requests.adapters import HTTPAdapter
 
-from skelmap_client.calls import Call
+from skelmap_client.calls import NO_RESULT, Call
 from skelmap_client.errors import (
     STATUS,
     Finding,
@@ -20,27 +20,28 @@ from skelmap_client.errors import (
     TimedOut,
     Unavailable,
     UnexpectedAnswer,
+    one_line,
 )
 from skelmap_client.retries import read_retry_after
+from skelmap_client.server import Server
 
 Result = TypeVar("Result")
 
 
 class Transport:
-    """A server's address and the connections to it that are kept open.
+    """A server and the connections to it that are kept open.
 
     One session for all threads: its pool of connections is safe to share, and without cookies nothing else changes.
     """
 
-    def __init__(self, url: str, api_key: str | None, timeout_s: float, connections: int) -> None:
-        self.url = url.rstrip("/")
-        self.timeout_s = timeout_s
+    def __init__(self, server: Server, connections: int) -> None:
+        self._server = server
         self._session = requests.Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
-        if api_key:
-            self._session.headers["X-API-Key"] = api_key
+        if server.api_key:
+            self._session.headers["X-API-Key"] = server.api_key
 
     def send(self, call: Call[Result]) -> Result:
         """The result of one try.
@@ -48,21 +49,19 @@ class Transport:
         Raises:
             NotReachable, RequestFailed, UnexpectedAnswer: there is none.
         """
-        url = self.url + call.path
+        url, timeout_s = self._server.url + call.path, self._server.timeout_s
         try:
-            response = self._session.request(
-                call.method, url, timeout=self.timeout_s, allow_redirects=False, **_body(call)
-            )
+            response = self._session.request(call.method, url, timeout=timeout_s, allow_redirects=False, **_body(call))
         except requests.Timeout as error:
-            raise TimedOut(f"{url} did not answer within {self.timeout_s:g} s") from error
+            raise TimedOut(f"{url} did not answer within {timeout_s:g} s") from error
         except (requests.RequestException, OSError, UnicodeError) as error:
             raise NotReachable(f"{url} cannot be reached: {root_cause(error)}") from error
         if response.status_code != 200:
             raise read_failure(url, response)
         try:
             return call.read(response.content)
-        except (KeyError, OSError, TypeError, ValueError) as error:
-            reason = f"{type(error).__name__}: {error}"
+        except NO_RESULT as error:
+            reason = one_line(f"{type(error).__name__}: {error}")
             raise UnexpectedAnswer(f"{url} does not answer as a Skelmap server does: {reason}") from error
 
     def close(self) -> None:
@@ -75,7 +74,8 @@ def _body(call: Call[Any]) -> dict[str, Any]:
     if call.photo is not None:
         return {"files": {"image": call.photo}, "data": call.fields}
     if call.document is not None:
-        return {"json": call.document, "params": call.fields}
+        headers = {"Content-Type": "application/json"}
+        return {"data": call.document, "headers": headers, "params": call.fields}
     return {"params": call.fields}
 
 
@@ -96,7 +96,7 @@ def read_failure(url: str, response: requests.Response) -> RequestFailed:
         title=str(problem.get("title", "")),
         detail=str(problem.get("detail", "" if problem else response.reason)),
         request_id=str(problem.get("request_id", response.headers.get("X-Request-ID", ""))),
-        findings=tuple(map(_read_finding, problem.get("errors", ()))),
+        findings=tuple(_read_finding(found) for found in _list(problem.get("errors")) if isinstance(found, dict)),
     )
     if isinstance(failure, Unavailable):
         failure.retry_after_s = _retry_after(response, own=bool(problem))
@@ -127,5 +127,9 @@ def _read_finding(finding: Mapping[str, Any]) -> Finding:
         field=str(finding.get("field", "")),
         message=str(finding.get("message", "")),
         value=finding.get("value"),
-        choices=tuple(finding.get("choices", ())),
+        choices=tuple(map(str, _list(finding.get("choices")))),
     )
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

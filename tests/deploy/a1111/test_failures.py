@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.main import create_app
 from app.settings import Settings
 from pose_core.types import Image
 from tests.deploy.a1111.conftest import Host
@@ -39,8 +40,8 @@ def answering(answer: ASGIApp, *, key: str | None = None) -> ASGIApp:
 
 @pytest.fixture
 def guarded() -> Iterator[LiveServer]:
-    """A server that wants the key `open sesame`, and says welcome then."""
-    with listening(answering(PlainTextResponse("welcome"), key="open sesame")) as server:
+    """A server that wants the key `sesame`, and says welcome then."""
+    with listening(answering(PlainTextResponse("welcome"), key="sesame")) as server:
         yield server
 
 
@@ -74,10 +75,40 @@ def test_too_busy(host: Host, photo: Image, settings: Settings) -> None:
     assert message.startswith(f"Skelmap server {server.url}/pose answered 503: 1 requests are waiting already")
 
 
+def test_a_server_that_refuses_before_it_has_read_everything(host: Host, settings: Settings) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), np.uint8)
+    with listening(create_app(settings.model_copy(update={"max_bytes": 1024}))) as small:
+        host.options["skelmap_url"] = small.url
+        message = told(host.preprocessor("remote_dw_openpose"), noise)
+    assert message.startswith(f"Skelmap server {small.url}/pose answered 413: ")
+
+
 def test_a_resolution_that_the_server_refuses(host: Host, server: LiveServer, photo: Image) -> None:
     host.options["skelmap_url"] = server.url
     message = told(host.preprocessor("remote_dw_openpose"), photo, resolution=10**6)
     assert message.startswith(f"Skelmap server {server.url}/pose answered 422: resolution: ")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("skelmap_url", "http://me:s3cret@here", "Skelmap: the address must not contain a name or password"),
+        ("skelmap_api_key", "s3cret\r\nX-Other: 1", "Skelmap: only visible ASCII characters of an API key can be sent"),
+        ("skelmap_api_key", "s3cret\u2603", "Skelmap: only visible ASCII characters"),
+        ("skelmap_timeout_s", -1, "Skelmap: expected seconds to wait above 0, got -1"),
+        ("skelmap_timeout_s", "soon", "Skelmap: expected seconds to wait above 0, got nan"),
+    ],
+)
+def test_settings_that_cannot_be_used(
+    host: Host, photo: Image, caplog: pytest.LogCaptureFixture, option: str, value: object, message: str
+) -> None:
+    host.options[option] = value
+    said = told(host.preprocessor("remote_dw_openpose"), photo)
+    assert said.startswith(message)
+    host.options["skelmap_on_failure"] = "black map"
+    black, _ = host.preprocessor("remote_dw_openpose")(photo)
+    assert not black.any()
+    assert "s3cret" not in said + caplog.text
 
 
 def test_a_key_that_is_refused(host: Host, photo: Image, guarded: LiveServer) -> None:
@@ -86,10 +117,36 @@ def test_a_key_that_is_refused(host: Host, photo: Image, guarded: LiveServer) ->
     assert told(ask, photo) == f"Skelmap server {guarded.url}/pose answered 401: a valid API key is needed"
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (403, "<html>no entry</html>", "Forbidden"),
+        (422, '{"detail": "one\\ntwo"}', "one two"),
+        (500, '{"detail": "' + "long " * 1000 + '"}', "long long "),
+        (599, "", "no reason given"),
+        (500, "[" * 100_000, "Internal Server Error"),
+    ],
+)
+def test_errors_that_others_wrote(host: Host, photo: Image, status: int, body: str, reason: str) -> None:
+    with listening(answering(Response(body, status))) as server:
+        host.options["skelmap_url"] = server.url
+        message = told(host.preprocessor("remote_dw_openpose"), photo)
+    assert message.startswith(f"Skelmap server {server.url}/pose answered {status}: {reason}")
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"map": null}', '{"map": "AAAA"}', "[" * 100_000])
+def test_another_server_than_ours(host: Host, photo: Image, body: str) -> None:
+    with listening(answering(Response(body))) as server:
+        host.options["skelmap_url"] = server.url
+        message = told(host.preprocessor("remote_dw_openpose"), photo)
+    assert message == f"{server.url}/pose answered 200, but not as a Skelmap server does"
+
+
 def test_a_redirection_is_not_followed(host: Host, server: LiveServer, photo: Image) -> None:
     away = RedirectResponse(f"{server.url}/pose", 307)
     with listening(answering(away)) as elsewhere:
-        host.options.update({"skelmap_url": elsewhere.url, "skelmap_api_key": "open sesame"})
+        host.options.update({"skelmap_url": elsewhere.url, "skelmap_api_key": "sesame"})
         message = told(host.preprocessor("remote_dw_openpose"), photo)
     assert message == f"Skelmap server {elsewhere.url}/pose answered 307: Temporary Redirect"
 
@@ -98,11 +155,11 @@ def test_a_redirection_is_not_followed(host: Host, server: LiveServer, photo: Im
 def test_the_key_is_sent(
     host: Host, photo: Image, guarded: LiveServer, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    host.options["skelmap_url"] = guarded.url
+    host.options["skelmap_url"] = f" {guarded.url} "
     if where == "settings":
-        host.options["skelmap_api_key"] = "open sesame"
+        host.options["skelmap_api_key"] = "sesame\n"
     else:
-        monkeypatch.setenv("SKELMAP_API_KEY", "open sesame")
+        monkeypatch.setenv("SKELMAP_API_KEY", " sesame")
     ask = host.preprocessor("remote_dw_openpose")
     assert told(ask, photo) == f"{guarded.url}/pose answered 200, but not as a Skelmap server does"
 

@@ -1,5 +1,6 @@
 """The extension in both web UIs: what it adds to ControlNet, and that its maps are the server's."""
 
+import sys
 from typing import Any
 
 import httpx2
@@ -38,6 +39,12 @@ def test_the_family_in_the_ui(host: Host) -> None:
         assert preprocessor.name == name
         assert preprocessor.tags == ["OpenPose"]
         assert "openpose" in name  # what the "Edit" and "JSON" buttons look for
+
+
+def test_forge_finds_models_by_a_part_of_their_names(host: Host) -> None:
+    filters = [getattr(preprocessor, "model_filename_filters", None) for preprocessor in host.registry.values()]
+    assert filters in ([["openpose"]] * len(PARTS), [None] * len(PARTS))
+    assert (["openpose"] in filters) == ("modules_forge" in sys.modules)
 
 
 def test_its_sliders(host: Host) -> None:

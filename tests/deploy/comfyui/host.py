@@ -9,7 +9,7 @@ import asyncio
 import importlib.util
 import itertools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,12 +54,13 @@ class Host:
     """A running ComfyUI with the pack in it.
 
     Attributes:
-        schema: V1 or V3.
+        schema: how old it is, see LATEST.
         folder: with the folders input, output and user in it.
         classes: the registered nodes, those of other packs, too.
         titles: names in the menus.
         progress: how far the bar of the last run got, and out of how many.
         cancelled: whether the user has pressed cancel.
+        on_startup: what shall happen when the web server starts.
     """
 
     schema: str
@@ -68,6 +69,7 @@ class Host:
     titles: dict[str, str] = field(default_factory=dict)
     progress: tuple[int, int] = (0, 0)
     cancelled: bool = False
+    on_startup: list[Callable[[Any], Awaitable[None]]] = field(default_factory=list)
 
     def sockets(self, name: str) -> dict[str, Socket]:
         """The inputs of a node, in order."""
@@ -122,8 +124,8 @@ def check(key: str, socket: Socket, value: Any) -> None:
 
 
 @contextmanager
-def running(schema: str, folder: Path, taken: Mapping[str, Any] = {}) -> Iterator[Host]:
-    """ComfyUI with the pack loaded; `taken` are nodes of packs that were loaded earlier."""
+def running(schema: str, folder: Path, taken: Mapping[str, Any] = {}, later: Mapping[str, Any] = {}) -> Iterator[Host]:
+    """ComfyUI with the pack loaded; `taken` are nodes of packs that were loaded earlier, `later` those after it."""
     host = Host(schema, folder, dict(taken))
     for name in ("input", "output", "user/default"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -132,10 +134,18 @@ def running(schema: str, folder: Path, taken: Mapping[str, Any] = {}) -> Iterato
             patch.setitem(sys.modules, name, module)
         try:
             load_pack(host)
+            host.classes.update(later)  # the last one of a name stays
+            for start in host.on_startup:
+                asyncio.run(as_coroutine(start))
             yield host
         finally:
             for name in [name for name in sys.modules if name.startswith(MODULE)]:
                 del sys.modules[name]
+
+
+async def as_coroutine(start: Callable[[Any], Awaitable[None]]) -> None:
+    """What happens when the web server starts."""
+    await start(None)
 
 
 def load_pack(host: Host) -> None:
@@ -199,9 +209,9 @@ def modules(host: Host) -> dict[str, ModuleType | None]:
         "comfy.model_management": module("comfy.model_management", **interruption),
         "folder_paths": module("folder_paths", **folders),
         "nodes": module("nodes", NODE_CLASS_MAPPINGS=host.classes),
+        "server": module("server", PromptServer=SimpleNamespace(instance=SimpleNamespace(app=host))),
         "comfy_api": module("comfy_api"),
-        # an entry that is None makes the import fail, as in a ComfyUI that is too old
-        "comfy_api.latest": module("latest", io=IO, ComfyExtension=ComfyExtension) if host.schema == "V3" else None,
+        "comfy_api.latest": LATEST[host.schema],
     }
 
 
@@ -317,3 +327,10 @@ IO = module(
     String=custom("STRING"),
     Combo=custom("COMBO"),
 )
+
+LATEST = {
+    "V1": None,  # makes the import fail, as in a ComfyUI that is too old
+    "V1 with the first comfy_api": module("latest", ComfyAPI=object),
+    "V3": module("latest", io=IO, ComfyExtension=ComfyExtension),
+}
+"""`comfy_api.latest` as it grew."""

@@ -81,7 +81,9 @@ def test_saved_and_loaded(host: Host, seen: tuple[Any, ...]) -> None:
     assert host.run(SAVE, pose=poses, filename_prefix="dance/take").values[0].endswith("take_00002_.json")
     assert json.loads(Path(ran.values[0]).read_text()) == poses
     host.run(SAVE, pose=poses)
-    loaded, text = host.run(LOAD, file="pose_00001_.json [output]").values
+    names = ["dance/take_00001_.json", "dance/take_00002_.json", "pose_00001_.json"]
+    assert host.sockets(LOAD)["file"].type == [f"{name} [output]" for name in names]
+    loaded, text = host.run(LOAD, file="dance/take_00001_.json [output]").values
     assert json.loads(text) == poses
     np.testing.assert_allclose(
         [frame["people"][0]["face_keypoints_2d"] for frame in loaded],
@@ -101,6 +103,18 @@ def test_a_file_of_another_program(host: Host, front: Front, photo: Image) -> No
     assert (poses[0]["canvas_width"], poses[0]["canvas_height"]) == (160, 120)
     assert len(poses[0]["people"][0]["foot_keypoints_2d"]) == 18
     assert json.loads(text) == document
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_of_every_editor(host: Host, seen: tuple[Any, ...], encoding: str) -> None:
+    (host.folder / "input/日本.json").write_text(json.dumps(seen[1]), encoding)
+    assert json.loads(host.run(LOAD, file="日本.json").values[1]) == seen[1]
+
+
+def test_a_file_that_is_not_json(host: Host) -> None:
+    (host.folder / "input/a.json").write_bytes(b"\xff{")
+    with pytest.raises(ValueError, match=r"a\.json: not JSON: "):
+        host.run(LOAD, file="a.json")
 
 
 def test_a_changed_file_is_read_again(host: Host) -> None:
@@ -173,6 +187,16 @@ def test_krita_gets_what_it_expects(krita: Host, front: Front, image: torch.Tens
     assert (frame["canvas_width"], frame["canvas_height"]) == (160, 120), "of the photo, not of the map"
     assert [len(person["pose_keypoints_2d"]) for person in frame["people"]] == [3 * 18] * 3
     assert not any(frame["people"][0]["face_keypoints_2d"])
+
+
+def test_krita_with_thick_limbs(krita: Host, image: torch.Tensor, photo: Image, front: Front) -> None:
+    large = image.repeat_interleave(5, 1).repeat_interleave(5, 2)  # limbs grow from 500 pixels on
+    photo = np.repeat(np.repeat(photo, 5, 0), 5, 1)
+    maps, _ = krita.run("DWPreprocessor", image=large, scale_stick_for_xinsr_cn="enable").values
+    query: dict[str, str | int] = {"resolution": 512, "legacy_resize": "comfyui", "style": "xinsir", "format": "png"}
+    expected = read_png(httpx2.post(f"{front.url}/pose", params=query, content=write_png(photo)).content)
+    np.testing.assert_array_equal(levels(maps), expected[None])
+    assert not torch.equal(krita.run("DWPreprocessor", image=large).values[0], maps)
 
 
 def test_krita_without_parts(krita: Host, image: torch.Tensor) -> None:

@@ -18,7 +18,7 @@ from tests.deploy.comfyui.host import PACK, Host, running
 
 ROOT = PACK.parents[1]
 SOURCES = sorted(PACK.rglob("*.py"))
-OF_THE_HOST = {"comfy", "comfy_api", "folder_paths", "nodes", "numpy", "PIL", "torch"}
+OF_THE_HOST = {"comfy", "comfy_api", "folder_paths", "nodes", "numpy", "PIL", "server", "torch"}
 TITLES = {
     "SkelmapRemotePose": "Remote Pose",
     "SkelmapRenderPose": "Render Pose",
@@ -37,6 +37,11 @@ def test_what_is_registered(host: Host) -> None:
         ("BOUNDING_BOX", "boxes"),
         ("STRING", "json"),
     ]
+
+
+def test_a_comfyui_between_the_schemas_gets_the_old_nodes(tmp_path: Path) -> None:
+    with running("V1 with the first comfy_api", tmp_path) as host:
+        assert host.titles == TITLES
 
 
 def test_old_and_new_nodes_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +90,15 @@ def test_the_registry_takes_the_metadata() -> None:
     assert project["dependencies"] == []
     assert (PACK / project["license"]["file"]).read_text() == (ROOT / "LICENSE").read_text()
     assert (PACK / project["readme"]).is_file()
+
+
+def test_what_only_a_publisher_knows_is_left_open_and_explained() -> None:
+    metadata = tomllib.loads((PACK / "pyproject.toml").read_text())
+    values = {**metadata["project"]["urls"], **metadata["tool"]["comfy"]}
+    still_open = {name for name, value in values.items() if not value}
+    assert still_open <= {"Repository", "PublisherId"}
+    _, _, explained = (ROOT / "docs/clients/comfyui.md").read_text().partition("## Publish it")
+    assert [name for name in still_open if f"`{name}`" not in explained] == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACK)))
@@ -144,3 +158,30 @@ def test_the_example_workflows_run_one_after_the_other(host: Host, image: torch.
     values = run_workflow(host, second, image)
     assert values["SkelmapRenderPose"][0].shape == (1, 1024, 1024, 3)
     assert len(json.loads(Path(*values["SkelmapSavePoseJSON"]).read_text())["people"][0]["pose_keypoints_2d"]) == 75
+
+
+# Workflows on the pages for users, as other programs send them
+
+
+def run_prompt(host: Host, prompt: dict[str, Any], image: torch.Tensor) -> dict[str, tuple[Any, ...]]:
+    """Run a workflow of the API's format; links are a node's number and that of its output."""
+    values: dict[str, tuple[Any, ...]] = {}
+    for number, node in prompt.items():
+        given = node["inputs"].items()
+        inputs = {name: values[value[0]][value[1]] if isinstance(value, list) else value for name, value in given}
+        kind = node["class_type"]
+        values[number] = host.run(kind, **inputs).values if kind in host.classes else core(kind, image, inputs)
+    return values
+
+
+@pytest.mark.usefixtures("front")
+@pytest.mark.parametrize("page", ["comfyui", "krita"])
+def test_the_workflows_of_the_pages_run(
+    schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: torch.Tensor, page: str
+) -> None:
+    (text,) = re.findall(r"```json\n(.*?)```", (ROOT / f"docs/clients/{page}.md").read_text(), re.DOTALL)
+    monkeypatch.setenv("POSE_DWPREPROCESSOR", "replace")
+    with running(schema, tmp_path, {"DWPreprocessor": object()}) as host:
+        maps, poses, *_ = run_prompt(host, json.loads(text), image)["2"]
+    assert maps.shape[:2] == (1, 512)
+    assert len(poses[0]["people"]) == 3

@@ -1,7 +1,12 @@
 """Remote Pose, run in an old and in a new ComfyUI against the real server."""
 
+import base64
 import json
+import socket
+import sys
 import time
+from email.utils import formatdate
+from threading import Event
 from typing import Any
 
 import httpx2
@@ -11,12 +16,27 @@ import torch
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from app.settings import Settings
 from pose_core.types import Image
-from tests.app.scenery import LEFT, LONELY, MIDDLE, OTHER_DETECTOR, RIGHT, SCORES, drawn, keypoints_in, write_png
-from tests.deploy.comfyui.host import Host, Interrupted
-from tests.deploy.comfyui.live import Front, problem
+from tests.app.scenery import (
+    LEFT,
+    LONELY,
+    MIDDLE,
+    OTHER_DETECTOR,
+    RIGHT,
+    SCORES,
+    Networks,
+    drawn,
+    keypoints_in,
+    write_png,
+)
+from tests.deploy.comfyui.host import MODULE, Host, Interrupted
+from tests.deploy.comfyui.live import Front, listening, problem
 
 NODE = "SkelmapRemotePose"
+
+PIXEL = "data:image/png;base64," + base64.b64encode(write_png(np.zeros((1, 1, 3), np.uint8))).decode()
+"""A map as the server sends it."""
 
 pytestmark = pytest.mark.usefixtures("front")
 
@@ -136,6 +156,22 @@ def test_cancel_does_not_wait_for_a_busy_server(host: Host, front: Front, image:
     assert time.monotonic() - started < 10
 
 
+def test_an_error_in_the_middle_ends_a_batch(host: Host, front: Front, image: torch.Tensor) -> None:
+    """Whoever waits to ask a busy server again does not ask any more."""
+    front.refuse = lambda number, _: problem(500 if number == 1 else 503, "out", {"Retry-After": "1"})
+    assert "500 Internal Server Error: out" in error_of(host, image.expand(20, -1, -1, -1))
+    time.sleep(1.5)
+    assert len(front.seen) <= 9
+
+
+def test_several_photos_are_asked_about_at_the_same_time(host: Host, front: Front, image: torch.Tensor) -> None:
+    under_way: list[int] = []
+    front.delays_s = (0.3,) * 8
+    front.refuse = lambda number, _: under_way.append(len(front.seen) - number)
+    host.run(NODE, image=image.expand(8, -1, -1, -1))
+    assert max(under_way) > 0, "further ones came while the first waited"
+
+
 # What goes in
 
 
@@ -220,6 +256,21 @@ def test_a_server_that_is_too_slow(
     assert error_of(host, image) == f"POST {front.url}/pose: no answer within 0.2 s"
 
 
+@pytest.mark.parametrize("host_name", ["a..b", "x" * 70 + ".invalid"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_host_that_cannot_be(
+    host: Host, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch, scheme: str, host_name: str
+) -> None:
+    monkeypatch.setenv("POSE_SERVER_URL", f"{scheme}://{host_name}")
+    assert error_of(host, image).startswith(f"POST {scheme}://{host_name}/pose: not reachable: ")
+    assert not host.run(NODE, image=image, on_error="blank").values[0].any()
+
+
+def test_https_is_spoken(host: Host, front: Front, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSE_SERVER_URL", front.url.replace("http:", "https:"))
+    assert "not reachable: [SSL: " in error_of(host, image)
+
+
 def test_a_server_that_refuses_a_parameter_says_why(host: Host, front: Front, image: torch.Tensor) -> None:
     message = error_of(host, image, estimator="nothing")
     assert message.startswith(f"POST {front.url}/pose: 422 Unprocessable ")
@@ -228,10 +279,61 @@ def test_a_server_that_refuses_a_parameter_says_why(host: Host, front: Front, im
     assert len(front.seen) == 1, "what was refused is not asked for again"
 
 
+def test_a_server_that_refuses_before_it_has_read_everything_says_why(
+    host: Host, networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(estimator=str(networks.estimator), detector=str(networks.detector), max_bytes=1024)
+    noise = torch.rand(1, 1200, 1200, 3)
+    with listening(settings) as small:
+        monkeypatch.setenv("POSE_SERVER_URL", small.url)
+        assert error_of(host, noise).startswith(f"POST {small.url}/pose: 413 ")
+
+
 def test_a_busy_server_is_asked_again(host: Host, front: Front, image: torch.Tensor) -> None:
     front.refuse = lambda number, _: problem(429, "too many", {"Retry-After": "0"}) if number < 4 else None
     assert host.run(NODE, image=image).values[0].any()
     assert len(front.seen) == 4
+
+
+@pytest.mark.parametrize("header", [None, "soon"])
+@pytest.mark.usefixtures("host")
+def test_a_busy_server_that_does_not_say_when_is_asked_ever_later(front: Front, header: str | None) -> None:
+    waits: list[float | None] = []
+
+    class Impatient(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return False
+
+    front.refuse = lambda _number, _: problem(429, "too many", {"Retry-After": header} if header else None)
+    server = sys.modules[f"{MODULE}.server"]
+    with pytest.raises(server.ServerError, match="429 Too Many Requests: too many"):
+        server.post(server.Server(front.url), "/pose", {}, b"", content_type="", read=bytes, stop=Impatient())
+    assert waits == [0.5, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7),
+        (" 7.5 ", 7.5),
+        ("Thu, 01 Jan 2026 00:00:00 GMT", 0),
+        ("Thu, 01 Jan 2026 00:00:00 -0000", 0),
+        ("Thu, 01 Jan 2026 00:00:00 +99999999999999999999", None),
+        ("soon", None),
+        ("-1", None),
+        (None, None),
+    ],
+)
+@pytest.mark.usefixtures("host")
+def test_when_a_busy_server_wants_to_be_asked_again(header: str | None, seconds: float | None) -> None:
+    assert sys.modules[f"{MODULE}.server"]._retry_after(header) == seconds
+
+
+@pytest.mark.usefixtures("host")
+def test_a_date_to_come() -> None:
+    wait_s = sys.modules[f"{MODULE}.server"]._retry_after(formatdate(time.time() + 600, usegmt=True))
+    assert 590 < wait_s <= 600
 
 
 def test_a_server_that_stays_busy(host: Host, front: Front, image: torch.Tensor) -> None:
@@ -255,12 +357,18 @@ def test_errors_that_others_wrote(host: Host, front: Front, image: torch.Tensor,
 
 
 @pytest.mark.parametrize(
-    "body", ["<html>welcome</html>", "[]", '"text"', "{}", '{"map": "data:image/png;base64,AAAA"}']
+    "body",
+    [
+        *("<html>welcome</html>", "[]", '"text"', "{}", "[" * 100_000),
+        *('{"map": "data:image/png;base64,AAAA"}', '{"map": null}', '{"map": 3}', f'{{"map": "{PIXEL}"}}'),
+        f'{{"map": "{PIXEL}", "people": [{{}}], "canvas_width": 1, "canvas_height": 1}}',
+    ],
 )
 def test_another_server_than_ours(host: Host, front: Front, image: torch.Tensor, body: str) -> None:
     front.refuse = lambda _number, _: Response(body)
     message = error_of(host, image)
     assert message.startswith(f"POST {front.url}/pose: 200, but not what a pose server answers: ")
+    assert host.run(NODE, image=image, on_error="blank").values[0].shape == (1, 120, 160, 3)
 
 
 def test_redirects_are_not_followed(host: Host, front: Front, image: torch.Tensor) -> None:
@@ -289,6 +397,17 @@ def test_on_error_original(host: Host, image: torch.Tensor, monkeypatch: pytest.
 
 
 # The cache
+
+
+def test_the_cache_does_not_wait_long_for_a_server(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = sys.modules[f"{MODULE}.photos"]
+    monkeypatch.setattr(photos, "FINGERPRINT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("POSE_SERVER_URL", url)
+        said = host.fingerprint(NODE, estimator="", detector="")
+    assert said == f"GET {url}/version: no answer within 0.2 s"
+    assert photos.FINGERPRINT_S < 10
 
 
 def test_the_cache_knows_the_networks_of_the_server(host: Host, front: Front, image: torch.Tensor) -> None:

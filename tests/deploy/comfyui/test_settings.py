@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -61,10 +62,33 @@ def test_a_refused_key_is_not_repeated(
     assert len(guarded.seen) == 1
 
 
-def test_a_server_behind_a_path(host: Host, front: Front, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POSE_SERVER_URL", f"{front.url}/poses/")
-    with pytest.raises(RuntimeError, match=f"POST {front.url}/poses/pose: 404 Not Found"):
+def test_a_key_that_may_not(host: Host, front: Front, image: torch.Tensor) -> None:
+    front.refuse = lambda _number, _headers: problem(403, "not with this key")
+    with pytest.raises(RuntimeError) as caught:
         host.run(NODE, image=image)
+    assert str(caught.value) == f"POST {front.url}/pose: 403 Forbidden: not with this key"
+    assert len(front.seen) == 1
+
+
+@pytest.mark.parametrize("path", ["poses", "dänze", "two words"])
+def test_a_server_behind_a_path(
+    host: Host, front: Front, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("POSE_SERVER_URL", f"{front.url}/{path}/")
+    with pytest.raises(RuntimeError, match=f"POST {front.url}/{path}/pose: 404 Not Found"):
+        host.run(NODE, image=image)
+
+
+@pytest.mark.usefixtures("front")
+def test_a_setting_that_was_cleared_is_none(host: Host, image: torch.Tensor) -> None:
+    choose(host, Key=None, Timeout=None)
+    assert host.run(NODE, image=image).values[0].any()
+
+
+@pytest.mark.usefixtures("front")
+def test_a_settings_file_that_cannot_be_read_is_ignored(host: Host, image: torch.Tensor) -> None:
+    (host.folder / "user/default/comfy.settings.json").mkdir()
+    assert host.run(NODE, image=image).values[0].any()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "\ufeff"])
@@ -116,24 +140,41 @@ def test_no_name_of_another_pack_is_taken_unasked(host: Host) -> None:
     assert all(name.startswith("Skelmap") for name in host.classes)
 
 
-@pytest.mark.parametrize("how", ["environment", "settings page"])
-def test_dwpreprocessor_is_there_when_asked_for(
-    schema: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    folder = tmp_path_factory.mktemp("comfyui")
-    if how == "environment":
-        monkeypatch.setenv("POSE_DWPREPROCESSOR", "1")
-    else:
-        (folder / "user/default").mkdir(parents=True)
-        choose(Host(schema, folder), DWPreprocessor=True)
-    with running(schema, folder) as host:
+@pytest.mark.parametrize("chosen", ["1", True, "yes", "replace"])
+def test_dwpreprocessor_is_there_when_the_settings_page_says_so(schema: str, tmp_path: Path, chosen: object) -> None:
+    (tmp_path / "user/default").mkdir(parents=True)
+    choose(Host(schema, tmp_path), DWPreprocessor=chosen)
+    with running(schema, tmp_path) as host:
         assert "DWPreprocessor" in host.classes
 
 
-def test_dwpreprocessor_of_another_pack_stays(
-    schema: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("chosen", "more"), [("1", {"DWPreprocessor"}), ("replace", {"DWPreprocessor"}), ("no", set())]
+)
+def test_dwpreprocessor_is_there_when_the_environment_says_so(
+    schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str, more: set[str]
 ) -> None:
+    monkeypatch.setenv("POSE_DWPREPROCESSOR", chosen)
+    with running(schema, tmp_path) as host:
+        assert {name for name in host.classes if not name.startswith("Skelmap")} == more
+
+
+THEIRS = {"DWPreprocessor": object(), "InpaintPreprocessor": object()}
+"""Nodes of comfyui_controlnet_aux, without which Krita AI Diffusion does not start."""
+
+
+@pytest.mark.parametrize("order", ["taken", "later"])
+def test_dwpreprocessor_of_another_pack_is_replaced_on_demand(
+    schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, order: str
+) -> None:
+    monkeypatch.setenv("POSE_DWPREPROCESSOR", "replace")
+    with running(schema, tmp_path, **{order: THEIRS}) as host:
+        assert "pose_estimator" in host.sockets("DWPreprocessor")
+        assert host.classes["InpaintPreprocessor"] is THEIRS["InpaintPreprocessor"]
+    assert "DWPreprocessor of another pack is replaced" in caplog.text
+
+
+def test_dwpreprocessor_of_another_pack_stays(schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSE_DWPREPROCESSOR", "1")
-    theirs = object()
-    with running(schema, tmp_path_factory.mktemp("comfyui"), {"DWPreprocessor": theirs}) as host:
-        assert host.classes["DWPreprocessor"] is theirs
+    with running(schema, tmp_path, THEIRS) as host:
+        assert host.classes["DWPreprocessor"] is THEIRS["DWPreprocessor"]

@@ -4,20 +4,23 @@ import asyncio
 import io
 import json
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import httpx2
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from skelmap_client import AsyncClient, Client, InvalidPhoto, Photo
+from skelmap_client import AsyncClient, Client, InvalidDocument, InvalidPhoto, Photo
 from skelmap_client.parameters import DocumentParameters, PoseParameters
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.parameters import ConvertParameters, RenderParameters
 from app.parameters import PoseParameters as ServerPoseParameters
 from pose_core.types import Image
 from tests.app.scenery import LEFT, MIDDLE, RIGHT, drawn, keypoints_in
-from tests.live_server import LiveServer
+from tests.live_server import LiveServer, listening
 
 
 def test_everybody_in_a_photo(client: Client, png: bytes) -> None:
@@ -51,6 +54,22 @@ def test_parameters_reach_the_server(client: Client, png: bytes) -> None:
     left_hand_sees = answer.people[0].openpose["hand_left_keypoints_2d"]
     assert not any(left_hand_sees)
     assert len(client.pose(png, max_people=1).people) == 1
+
+
+def test_numbers_may_be_those_of_numpy(client: Client, png: bytes) -> None:
+    boxes = np.array([[0.0, 0, 40, 100], [50.5, 10, 90, 110]])
+    numbers: dict[str, Any] = {"resolution": np.int64(60), "keypoint_threshold": np.float32(0.25)}
+    answer = client.pose(png, boxes=boxes, **numbers)
+    assert [list(person.box) for person in answer.people] == boxes.tolist()
+    assert answer.canvas_size == (80, 60)
+    again = client.pose(png, boxes=list(boxes))
+    assert again.people == answer.people
+    document = {"people": [{"pose_keypoints_2d": np.zeros(54)}], "canvas_width": 8, "canvas_height": 6}
+    assert client.render(document).size == (8, 6)
+
+
+def test_no_boxes_are_no_mistake(client: Client, png: bytes) -> None:
+    assert len(client.pose(png, boxes=[]).people) == len(client.pose(png).people) == 3
 
 
 def test_the_map_alone(client: Client, png: bytes) -> None:
@@ -142,6 +161,31 @@ def test_a_photo_is_turned_upright_whatever_holds_it(client: Client, photo: Imag
         assert client.pose(opened).size == client.pose(tmp_path / "turned.jpg").size == (120, 160)
 
 
+def test_a_photo_of_16_bits_whatever_holds_it(client: Client, photo: Image, tmp_path: Path) -> None:
+    deep = photo[..., 0].astype(np.uint16) * 257
+    PillowImage.fromarray(deep).save(tmp_path / "deep.png")
+    with PillowImage.open(tmp_path / "deep.png") as opened:
+        for held in (tmp_path / "deep.png", opened, opened.convert("I")):  # I: as older Pillow opens it
+            shown = np.asarray(client.overlay(held, boxes=[[0, 0, 1, 1]], keypoint_threshold=100))
+            assert np.array_equal(shown, np.dstack([photo[..., 0]] * 3))
+
+
+def test_a_damaged_pillow_image_is_not_sent(photo: Image, tmp_path: Path) -> None:
+    PillowImage.fromarray(photo).save(tmp_path / "cut.jpg")
+    data = (tmp_path / "cut.jpg").read_bytes()
+    with (
+        PillowImage.open(io.BytesIO(data[: len(data) // 2])) as opened,
+        pytest.raises(InvalidPhoto, match="a Pillow image that cannot be read: image file is truncated"),
+    ):
+        Client("http://127.0.0.1:9").pose(opened)
+
+
+@pytest.mark.parametrize("document", [{"people": [float("nan")]}, {"people": {1, 2}}])
+def test_what_json_cannot_hold_is_not_sent(document: dict[str, Any]) -> None:
+    with pytest.raises(InvalidDocument, match="document: "):
+        Client("http://127.0.0.1:9").render(document)
+
+
 @pytest.mark.parametrize(
     ("photo", "message"),
     [
@@ -150,6 +194,7 @@ def test_a_photo_is_turned_upright_whatever_holds_it(client: Client, photo: Imag
         (np.zeros((2, 4, 4, 3), np.uint8), r"uint8 \(2, 4, 4, 3\)"),
         (np.zeros((0, 4, 3), np.uint8), r"without pixels: \(0, 4, 3\)"),
         ("no such file.png", "no such file.png: No such file"),
+        ("no\0path.png", "null"),
         (None, "got NoneType"),
     ],
 )
@@ -198,6 +243,23 @@ def test_the_same_from_asyncio(server: LiveServer, client: Client, png: bytes) -
         client.models(),
         client.version(),
     ]
+
+
+def test_as_many_at_the_same_time_as_there_are_connections() -> None:
+    """A server that answers nobody before the third one has asked."""
+    met = Barrier(3, timeout=20)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await asyncio.to_thread(met.wait)
+            await Response("{}")(scope, receive, send)
+
+    async def ask(url: str) -> list[Any]:
+        async with AsyncClient(url, connections=3) as client:
+            return list(await asyncio.gather(*(client.models() for _ in range(3))))
+
+    with listening(app) as server:
+        assert asyncio.run(ask(server.url)) == [{}, {}, {}]
 
 
 def test_many_at_once_do_not_mix(server: LiveServer, png: bytes) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from threading import Thread, Timer
 from typing import Any
 
+import numpy as np
 import pytest
 from skelmap_client import (
     AsyncClient,
     Client,
     Finding,
     InvalidRequest,
+    InvalidServer,
     KeyRefused,
     NotReachable,
     PhotoRefused,
@@ -91,6 +93,16 @@ def test_a_photo_that_is_too_large(settings: Settings, png: bytes) -> None:
         client.pose(png)
 
 
+def test_a_server_that_refuses_before_it_has_read_everything(settings: Settings) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), np.uint8)
+    with (
+        listening(create_app(settings.model_copy(update={"max_bytes": 1024}))) as small,
+        Client(small.url, retries=ONCE) as client,
+        pytest.raises(PhotoRefused, match="answered 413"),
+    ):
+        client.pose(noise)
+
+
 def test_a_model_that_is_not_installed_is_not_waited_for(settings: Settings, png: bytes) -> None:
     bare = create_app(settings.model_copy(update={"estimator": "dwpose-l-384"}))
     with listening(bare) as server, Client(server.url, retries=Retries(most=1, backoff_s=5)) as client:
@@ -99,7 +111,9 @@ def test_a_model_that_is_not_installed_is_not_waited_for(settings: Settings, png
         assert caught.value.retry_after_s is None
 
 
-@pytest.mark.parametrize(("status", "kind"), [(401, KeyRefused), (404, RequestFailed), (500, ServerFailed)])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, KeyRefused), (403, KeyRefused), (404, RequestFailed), (500, ServerFailed)]
+)
 def test_other_statuses(status: int, kind: type[RequestFailed]) -> None:
     seen: list[Request] = []
     answer = PlainTextResponse("no problem document", status)
@@ -133,6 +147,30 @@ def test_the_same_from_asyncio(settings: Settings, png: bytes) -> None:
     with busy(settings, max_queue=0) as server:
         Timer(0.3, server.release).start()
         assert asyncio.run(ask(server.url)) == 3
+
+
+def test_waiting_for_a_busy_server_holds_up_nobody_else() -> None:
+    """While one task waits to ask again, others go on."""
+    answers = [PlainTextResponse("busy", 429, {"Retry-After": "1"}), Response("{}")]
+    done: list[str] = []
+
+    async def ask(client: AsyncClient) -> None:
+        await client.models()
+        done.append("models")
+
+    async def both(url: str) -> None:
+        async with AsyncClient(url) as client:
+            asking = asyncio.create_task(ask(client))
+            while not seen:  # noqa: ASYNC110 - the server is in another thread
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            done.append("something else")
+            await asking
+
+    seen: list[Request] = []
+    with listening(answering(answers, seen)) as server:
+        asyncio.run(both(server.url))
+    assert done == ["something else", "models"]
 
 
 def test_a_server_that_stays_busy_is_given_up() -> None:
@@ -204,20 +242,61 @@ def test_a_server_that_comes_up_is_found() -> None:
     late.join()
 
 
-def test_an_address_that_is_none() -> None:
-    with pytest.raises(NotReachable, match="cannot be reached"):
-        Client("127.0.0.1:8000", retries=ONCE).models()
+# Addresses, keys and time-outs are looked at before anything is sent
 
 
-def test_a_key_that_no_header_can_hold(server: LiveServer) -> None:
-    with Client(server.url, api_key="\u2603", retries=ONCE) as client, pytest.raises(NotReachable, match="latin-1"):
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"url": "127.0.0.1:8000"}, "url: expected one such as http://127.0.0.1:8000, got '127.0.0.1:8000'"),
+        ({"url": ""}, "url: expected one"),
+        ({"url": "ftp://here"}, "url: expected one"),
+        ({"url": "http://"}, "url: expected one"),
+        ({"url": "http://here?a=b"}, "url: expected one"),
+        ({"url": "http://["}, "url: Invalid IPv6 URL"),
+        ({"url": "http://here:port"}, "url: Port could not be cast"),
+        ({"url": "http://me:s3cret@here"}, "url: must not contain a name or password"),
+        ({"api_key": "s3cret\r\nX-Other: 1"}, "api_key: only visible ASCII characters can be sent"),
+        ({"api_key": "s3cret\u2603"}, "api_key: only visible ASCII"),
+        ({"timeout_s": 0}, "timeout_s: expected seconds above 0, got 0"),
+        ({"timeout_s": float("nan")}, "timeout_s: expected seconds above 0"),
+    ],
+)
+def test_what_no_client_can_be_made_of(kind: Any, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidServer, match=message) as caught:
+        kind(**given)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_key_from_a_file_with_its_last_newline() -> None:
+    seen: list[Request] = []
+    with listening(answering([Response("{}")], seen)) as server:
+        Client(f" {server.url}/ ", api_key=" s3cret\n").models()
+    assert seen[0].headers["X-API-Key"] == "s3cret"
+
+
+def test_nothing_is_remembered_between_requests() -> None:
+    seen: list[Request] = []
+    answer = Response("{}", headers={"Set-Cookie": "session=1"})
+    with listening(answering([answer], seen)) as server, Client(server.url) as client:
         client.models()
+        client.models()
+    assert "cookie" not in seen[1].headers
 
 
 # Strangers
 
 
-@pytest.mark.parametrize("body", ["<html>It works!</html>", '{"people": []}', "[]", '{"people": [{}]}'])
+NOBODY = (
+    '{"width": 1, "height": 1, "canvas_width": 1, "canvas_height": 1, "people": [], "dialect": "", "estimator": "",'
+    ' "detector": "", "provider": "", "warnings": [], "timings_ms": {}, "map": null}'
+)
+
+
+@pytest.mark.parametrize(
+    "body", ["<html>It works!</html>", '{"people": []}', "[]", '{"people": [{}]}', NOBODY, "[" * 100_000]
+)
 def test_somebody_elses_server(png: bytes, body: str) -> None:
     with listening(answering([Response(body)])) as server, Client(server.url) as client:
         with pytest.raises(UnexpectedAnswer, match=f"{server.url}/pose does not answer as a Skelmap server does"):
@@ -236,7 +315,17 @@ def test_a_redirection_is_not_followed(server: LiveServer) -> None:
         client.models()
 
 
-def test_a_problem_document_that_is_none() -> None:
-    odd = Response("[1]", 422, media_type="application/problem+json")
-    with listening(answering([odd])) as server, pytest.raises(InvalidRequest, match="Unprocessable"):
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("[1]", "Unprocessable"),
+        ('{"detail": "one\\ntwo", "errors": null}', "answered 422: one two$"),
+        ('{"detail": "x", "errors": ["text", {"choices": 3}]}', "answered 422: x$"),
+        ('{"title": "' + "long " * 1000 + '"}', "answered 422: long long .*[.][.][.]$"),
+    ],
+)
+def test_a_problem_document_that_is_none(body: str, message: str) -> None:
+    odd = Response(body, 422, media_type="application/problem+json")
+    with listening(answering([odd])) as server, pytest.raises(InvalidRequest, match=message) as caught:
         Client(server.url).models()
+    assert len(str(caught.value)) < 400

@@ -1,0 +1,1 @@
+"""Who does the shards: processes of this machine (`processes`), or actors of a Ray cluster (`actors`)."""

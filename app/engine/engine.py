@@ -1,0 +1,302 @@
+"""From steps to answers: the event loop hands each step to a thread and each network run to the network's lane."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from threading import RLock
+from typing import Final, Generic, TypeVar
+
+from app.engine.admission import Admission, Room, Ticket
+from app.engine.errors import ClientGone, DeadlineExceeded, EngineError, Overloaded, Unavailable
+from app.engine.lane import Batching, Lane
+from app.engine.observe import FailedReason, ModelLoaded, Observe
+from app.engine.readiness import Readiness
+from app.engine.threads import aside, make_way
+from pose_core.errors import InvalidInput, ModelError, OutOfMemory, WeightsMissing
+from pose_core.session import CUDA, Session
+from pose_core.steps import NetworkRun, Outputs, Steps, run_in_batches, without_networks
+from pose_core.timing import Timer
+
+Result = TypeVar("Result")
+
+CPU_BATCH: Final = 4
+CUDA_BATCH: Final = 16
+"""Largest batches unless told otherwise: a CPU gains nothing from larger ones, and everybody in them waits longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an engine does at the most.
+
+    Attributes:
+        workers: threads that decode, draw and encode.
+        active: requests worked on at a time, whose photos are in memory.
+        queue: requests that wait beyond those.
+        items: photos for detectors and people for estimators, of all requests together.
+        batch_size: largest batch; 0 chooses by device.
+        batch_delay_s: how long rows wait for others to join them.
+        timeout_s: how long a request may take.
+        niceness: of threads that compute, so that the event loop answers also when there are more than cores.
+    """
+
+    workers: int = 2
+    active: int = 16
+    queue: int = 32
+    items: int = 256
+    batch_size: int = 0
+    batch_delay_s: float = 0.0
+    timeout_s: float = 30.0
+    niceness: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[Result]):
+    """The last step is done."""
+
+    result: Result
+
+
+async def never() -> None:
+    """A client that never leaves."""
+    await asyncio.Event().wait()
+
+
+class Engine:
+    """Takes the steps of many requests at a time; only lanes are shared between them.
+
+    Attributes:
+        readiness: why the server should not be asked.
+        admission: who is in.
+    """
+
+    def __init__(self, limits: Limits, observe: Observe = Observe()) -> None:  # noqa: B008 - frozen
+        self.readiness = Readiness(observe.ready)
+        self.admission = Admission(Room(limits.active + limits.queue, limits.items), observe.requests)
+        self._limits = limits
+        self._observe = observe
+        self._threads = ThreadPoolExecutor(limits.workers, "skelmap", make_way, (limits.niceness,))
+        self._turns = asyncio.Semaphore(limits.active)
+        self._lanes: dict[int, Lane] = {}
+        self._lock = RLock()
+
+    # Networks
+
+    def open_lane(self, session: Session, since: float) -> None:
+        """Warm up a network that was loaded from the monotonic time `since` on, and run it in a lane from now on.
+
+        Raises:
+            ModelError: it does not work.
+        """
+        size = self._limits.batch_size or (CUDA_BATCH if session.provider == CUDA else CPU_BATCH)
+        batching = Batching(size, self._limits.batch_delay_s, self._limits.niceness)
+        lane = Lane(session.path.stem, session, batching, readiness=self.readiness, observe=self._observe)
+        lane.warm_up()
+        lane.start()
+        with self._lock:
+            self._lanes[id(session)] = lane
+            if self.admission.draining:
+                self.close_lane(session)
+        seconds = time.monotonic() - since
+        self._observe.loaded(ModelLoaded(session.path.stem, session.sha256, session.provider, seconds))
+
+    def close_lane(self, session: Session) -> None:
+        """A network is no longer kept; requests that still hold it run it without a lane."""
+        if (lane := self._lanes.pop(id(session), None)) is not None:
+            lane.close()
+
+    def why_not_ready(self) -> list[str]:
+        """Reasons against asking this server; empty when it is ready."""
+        now = time.monotonic()
+        stuck = (
+            f"{lane.name} has been running one batch for {now - since:.0f} s"
+            for lane in list(self._lanes.values())
+            if (since := lane.busy_since) is not None and now - since > self._limits.timeout_s
+        )
+        return [*self.readiness.reasons, *stuck]
+
+    # Requests
+
+    def check(self, timeout_s: float | None = None) -> None:
+        """Nothing, where a request that arrives now would be let in.
+
+        Raises:
+            Overloaded: it would not.
+        """
+        self._let_in(self.admission.check, timeout_s)
+
+    async def aside(self, function: Callable[[], Result]) -> Result:
+        """The result of a function that takes long, such as loading a network, called in a thread of its own."""
+        return await aside(function, self._limits.niceness)
+
+    async def call(
+        self,
+        function: Callable[[], Result],
+        *,
+        timeout_s: float | None = None,
+        gone: Callable[[], Awaitable[None]] = never,
+    ) -> Result:
+        """The result of a function that needs no network, called in a thread; see `run`."""
+        return await self.run(without_networks(function)(), Timer(), timeout_s=timeout_s, gone=gone, items=0)
+
+    async def run(
+        self,
+        steps: Steps[Result],
+        timer: Timer,
+        *,
+        prepare: Callable[[], object] | None = None,
+        timeout_s: float | None = None,
+        gone: Callable[[], Awaitable[None]] = never,
+        items: float | None = None,
+    ) -> Result:
+        """The result of the steps.
+
+        Args:
+            steps: taken one after the other, each in some thread.
+            timer: gets the time of each network run and, as `queue`, of all waiting.
+            prepare: called before the first step, in a thread of its own because it takes long.
+            timeout_s: how long it may take, if that is less than the engine allows.
+            gone: returns when nobody waits for the result any more.
+            items: how many rows the networks will see; None where that is not known.
+
+        Raises:
+            Overloaded: refused at once.
+            DeadlineExceeded: not done in time.
+            ClientGone: `gone` returned first.
+            Unavailable: a network cannot be used now.
+            PoseError: see the steps.
+        """
+        allowed_s = min(timeout_s or self._limits.timeout_s, self._limits.timeout_s)
+        ticket = self._let_in(lambda timeout_s: self.admission.enter(timeout_s, items), allowed_s)
+        deadline = time.monotonic() + allowed_s
+        work = asyncio.create_task(self._work(steps, timer, ticket, deadline, prepare))
+        work.add_done_callback(lambda done: self._leave(ticket, done))
+        try:
+            result = await _first_of(work, gone, allowed_s)
+        except Exception as error:
+            if (reason := _why_failed(error)) is not None:
+                self._observe.failed(reason)
+            raise
+        self._observe.finished(timer.seconds)
+        return result
+
+    def _let_in(self, ask: Callable[[float], Result], timeout_s: float | None) -> Result:
+        try:
+            return ask(timeout_s or self._limits.timeout_s)
+        except Overloaded as error:
+            self._observe.rejected(error.reason)
+            raise
+
+    def _leave(self, ticket: Ticket, work: "asyncio.Task[Result]") -> None:
+        if not work.cancelled():
+            work.exception()  # whoever asked may be gone
+        self.admission.leave(ticket)
+
+    async def _work(
+        self,
+        steps: Steps[Result],
+        timer: Timer,
+        ticket: Ticket,
+        deadline: float,
+        prepare: Callable[[], object] | None,
+    ) -> Result:
+        if prepare is not None:
+            await self.aside(prepare)
+        asked = time.monotonic()
+        async with self._turns:
+            timer.add("queue", time.monotonic() - asked)
+            lane: Lane | None = None
+            outputs: Outputs | None = None
+            while True:
+                try:
+                    step = await self._compute(partial(_advance, steps, outputs))
+                except ModelError as error:  # a network answered what makes no sense
+                    if lane is not None:
+                        lane.suspect(error)
+                    raise
+                if isinstance(step, Finished):
+                    ticket.served = True
+                    result: Result = step.result
+                    return result
+                ticket.found(len(step.rows))
+                lane = self._lanes.get(id(step.network))
+                outputs = await self._run(lane, step, timer, deadline)
+
+    async def _run(self, lane: Lane | None, step: NetworkRun, timer: Timer, deadline: float) -> Outputs:
+        if lane is None:  # its network has been dropped meanwhile
+            with timer(step.stage):
+                return await self._compute(lambda: run_in_batches(step.network, step.rows))
+        answered = await asyncio.wrap_future(lane.submit(step.rows, deadline))
+        timer.add(step.stage, answered.run_s)
+        timer.add("queue", answered.queue_s)
+        return answered.outputs
+
+    async def _compute(self, function: Callable[[], Result]) -> Result:
+        """The result of a function, called in one of the threads; cancelled only when that thread is free again."""
+        loop, free = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            future = self._threads.submit(function)
+        except RuntimeError as error:
+            raise Unavailable("the server is shutting down") from error
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda _: loop.call_soon_threadsafe(free.set))
+            await free.wait()
+            raise
+
+    def close(self) -> None:
+        """Let nobody in any more, finish what the lanes hold, and end all threads that end by themselves."""
+        with self._lock:
+            self.admission.draining = True
+            lanes = [self._lanes.pop(key) for key in list(self._lanes)]
+        for lane in lanes:
+            lane.close()
+        for lane in lanes:
+            lane.join(timeout_s=1.0)
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _advance(steps: Steps[Result], answer: Outputs | None) -> NetworkRun | Finished[Result]:
+    """Take one step, in a thread."""
+    try:
+        return next(steps) if answer is None else steps.send(answer)
+    except StopIteration as finished:
+        return Finished(finished.value)
+    except (SystemExit, KeyboardInterrupt) as error:  # on the event loop they would end the server
+        raise RuntimeError(f"a step tried to end the process: {error!r}") from error
+
+
+async def _first_of(work: "asyncio.Task[Result]", gone: Callable[[], Awaitable[None]], timeout_s: float) -> Result:
+    """The result of the work, unless its time is over or its client leaves before it is done."""
+    watch = asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait({work, watch}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        if watch.done():
+            raise ClientGone("the client left before its answer was there")
+        raise DeadlineExceeded(f"no answer within {timeout_s:g} s")
+    finally:
+        watch.cancel()
+        work.cancel()
+
+
+FAILED: dict[type[Exception], FailedReason | None] = {
+    InvalidInput: None,
+    DeadlineExceeded: "deadline",
+    ClientGone: "client_gone",
+    WeightsMissing: "unavailable",
+    EngineError: "unavailable",
+    ModelError: "network",
+    Exception: "error",
+}
+"""What each exception means to whoever counts failures; a derived class not listed means the same as its base."""
+
+
+def _why_failed(error: Exception) -> FailedReason | None:
+    if isinstance(error, Unavailable) and isinstance(error.__cause__, OutOfMemory):
+        return "out_of_memory"
+    return next(FAILED[kind] for kind in type(error).__mro__ if kind in FAILED)

@@ -1,0 +1,289 @@
+"""How many replicas, and what they cost, for so many photos a second: a simulation that is checked against a server.
+
+    python -m benchmarks.scaling check [--seconds 60] [--shares 0.5 0.8]
+    python -m benchmarks.scaling plan [--cpu-rate 25] [--gpu-rates 100 300 1000] [--latency-ms 1000] [--gpu-price 2.0]
+
+`check` starts `skelmap serve` so that it does one photo at a time with one thread, and asks it for one photo after the
+other. Then it lets requests arrive at random at a share of the rate that this allows, whether or not earlier ones have
+been answered. The simulation of `benchmarks.queueing` draws from the times that the server took for the lone requests,
+and has to tell the latencies of the others.
+
+`plan` takes it as given how many photos a second a replica does one by one. It looks for the highest load at which the
+simulated 99th percentile of the latency stays below a limit and nobody is turned away; replicas and cost follow.
+"""
+
+import argparse
+import asyncio
+import math
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import httpx2
+import numpy as np
+
+from benchmarks.queueing import Outcome, Policy, linear, measured, simulate
+from benchmarks.workload import photo_jpeg
+
+SERVER: Final = "from app.commands import main; main()"
+ONE_LANE: Final = {
+    "SKELMAP_DEVICE": "cpu",
+    "SKELMAP_THREADS": "1",
+    "SKELMAP_WORKERS": "1",
+    "SKELMAP_MAX_ACTIVE": "1",
+    "SKELMAP_MAX_QUEUE": "1000",
+}
+"""A server that does one photo after the other, and turns nobody away."""
+LONE: Final = 150
+"""Requests of which each waits for the last, after a few to warm up."""
+
+PERCENTILES: Final = (50, 95, 99)
+
+TARGETS: Final = (10, 1_000, 100_000)
+"""Photos per second."""
+
+LOADS: Final = (0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
+"""Shares of what replicas can do that are tried, from the highest."""
+
+LARGEST: Final = 50
+"""Replicas that are simulated at the most: at the same load each, more of them make no visible difference."""
+
+ARRIVALS: Final = 10_000
+
+POLICIES: Final[Mapping[str, Policy]] = {
+    "one by one": Policy(max_batch=1),
+    "batches of 8, at once": Policy(max_batch=8),
+    "batches of 8 after 5 ms": Policy(max_batch=8, max_delay_s=0.005),
+}
+
+
+# What the server does
+
+
+class Answered(NamedTuple):
+    """One request: seconds from when it was due to its answer, and seconds that the server worked on it."""
+
+    latency_s: float
+    worked_s: float
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """`skelmap serve` on a free port, ready; its address."""
+    command = [sys.executable, "-c", SERVER, "serve", "--port", "0"]
+    environment = {**os.environ, **ONE_LANE}
+    with (
+        tempfile.NamedTemporaryFile("r") as said,
+        Path(said.name).open("w") as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,  # noqa: S603 - ours
+    ):
+        try:
+            while not (found := re.search(r"http://127\.0\.0\.1:[1-9]\d*", Path(said.name).read_text())):
+                assert process.poll() is None, Path(said.name).read_text()
+                time.sleep(0.1)
+            while httpx2.get(f"{found[0]}/readyz", timeout=30).status_code != 200:
+                time.sleep(0.1)
+            yield found[0]
+        finally:
+            process.terminate()
+
+
+async def ask(client: httpx2.AsyncClient, photo: bytes, due_s: float) -> Answered:
+    """One request that is due at a time of the event loop.
+
+    Raises:
+        httpx2.HTTPStatusError: it was turned away.
+    """
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(due_s - loop.time())
+    headers = {"Content-Type": "image/jpeg"}
+    response = await client.post("/pose", params={"format": "png"}, content=photo, headers=headers)
+    response.raise_for_status()
+    return Answered(loop.time() - due_s, worked_s(response.headers["Server-Timing"]))
+
+
+def worked_s(server_timing: str) -> float:
+    """The sum of a Server-Timing header in seconds."""
+    return sum(float(duration) for duration in re.findall(r"dur=([\d.]+)", server_timing)) / 1e3
+
+
+async def ask_alone(url: str, photo: bytes) -> list[Answered]:
+    """One request after the other."""
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
+        loop = asyncio.get_running_loop()
+        answers = [await ask(client, photo, loop.time()) for _ in range(LONE + 10)]
+    return answers[10:]
+
+
+async def ask_at_random(url: str, photo: bytes, rate: float, seconds: float) -> list[Answered]:
+    """Requests at random times, at `rate` per second in the mean."""
+    chance = random.Random(0)  # noqa: S311 - no secret
+    limits = httpx2.Limits(max_connections=200)
+    async with httpx2.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+        start = due = asyncio.get_running_loop().time()
+        waiting = []
+        while (due := due + chance.expovariate(rate)) < start + seconds:
+            waiting.append(asyncio.create_task(ask(client, photo, due)))
+        return await asyncio.gather(*waiting)
+
+
+class Point(NamedTuple):
+    """A load at which server and simulation are compared; latencies at `PERCENTILES`.
+
+    Attributes:
+        share: of the rate of the lone requests.
+        rate: requests per second.
+        measured_s: of the server.
+        simulated_s: of the simulation.
+    """
+
+    share: float
+    rate: float
+    measured_s: Sequence[float]
+    simulated_s: Sequence[float]
+
+
+def compare(lone: Sequence[Answered], loaded: Sequence[Answered], share: float, rate: float) -> Point:
+    """What was measured beside what the simulation makes of the lone requests.
+
+    What a request takes outside of the server's own work is added to each simulated latency.
+    """
+    outside_s = statistics.median(answer.latency_s - answer.worked_s for answer in lone)
+    draw = measured([answer.worked_s for answer in lone])
+    outcome = simulate(rate, 1, draw, Policy(max_queue=10_000), seconds=ARRIVALS / rate)
+    seen = np.percentile([answer.latency_s for answer in loaded], PERCENTILES)
+    return Point(share, rate, seen.tolist(), [outcome.latency_s(p) + outside_s for p in PERCENTILES])
+
+
+def check(shares: Sequence[float], seconds: float) -> str:
+    """Measure and simulate; the table of both."""
+    photo, points = photo_jpeg(), []
+    with serving() as url:
+        lone = asyncio.run(ask_alone(url, photo))
+        alone_s = statistics.mean(answer.worked_s for answer in lone)
+        for share in shares:
+            rate = share / alone_s
+            loaded = asyncio.run(ask_at_random(url, photo, rate, seconds))
+            points.append(compare(lone, loaded, share, rate))
+    return f"A lone request takes {alone_s * 1e3:.1f} ms, {1 / alone_s:.1f} photos/s.\n\n{check_table(points)}"
+
+
+def check_table(points: Sequence[Point]) -> str:
+    """Markdown."""
+    lines = ["| load | photos/s | | p50, ms | p95, ms | p99, ms |", "|---:|---:|---|---:|---:|---:|"]
+    for point in points:
+        for name, latencies_s in (("measured", point.measured_s), ("simulated", point.simulated_s)):
+            cells = " | ".join(f"{latency * 1e3:.0f}" for latency in latencies_s)
+            lines.append(f"| {point.share:g} | {point.rate:.1f} | {name} | {cells} |")
+    return "\n".join(lines)
+
+
+# What many would do
+
+
+class Machine(NamedTuple):
+    """What a replica runs on.
+
+    Attributes:
+        name: in the table.
+        rate: photos per second, one by one.
+        fixed_share: share of a lone photo's time that a batch takes only once; 0 where batches gain nothing.
+        price: of an hour.
+    """
+
+    name: str
+    rate: float
+    fixed_share: float
+    price: float
+
+    def batch_s(self, count: int) -> float:
+        """Seconds that a batch takes."""
+        return (self.fixed_share + (1 - self.fixed_share) * count) / self.rate
+
+    def capacity(self, policy: Policy) -> float:
+        """Photos per second in full batches."""
+        return policy.max_batch / self.batch_s(policy.max_batch)
+
+
+class Plan(NamedTuple):
+    """Replicas for a target, and how far they are loaded."""
+
+    replicas: int
+    load: float
+
+
+def find_plan(target: float, machine: Machine, policy: Policy, latency_s: float) -> Plan | None:
+    """The fewest replicas that keep the limit; None where not even a lone photo does."""
+    if machine.batch_s(1) > latency_s:
+        return None
+    for load in LOADS:
+        replicas = math.ceil(target / (load * machine.capacity(policy)))
+        outcome = look(target / replicas, min(replicas, LARGEST), machine, policy)
+        if not outcome.refused and outcome.latency_s(99) <= latency_s:
+            return Plan(replicas, target / (replicas * machine.capacity(policy)))
+    return None
+
+
+def look(rate_each: float, replicas: int, machine: Machine, policy: Policy) -> Outcome:
+    """Some replicas at so many photos per second each."""
+    fixed_s = machine.fixed_share / machine.rate
+    draw, rate = linear(fixed_s, 1 / machine.rate - fixed_s), rate_each * replicas
+    seconds = ARRIVALS / rate
+    return simulate(rate, replicas, draw, policy, seconds=seconds, warm_up_s=seconds / 10)
+
+
+def plan_table(machines: Sequence[Machine], latency_s: float) -> str:
+    """Markdown: replicas and cost for each target."""
+    heads = " | ".join(f"{target:,}/s: replicas | load | per hour" for target in TARGETS)
+    lines = [f"| replica | policy | {heads} | per million |", "|---|---|" + "---:|" * (3 * len(TARGETS) + 1)]
+    for machine in machines:
+        for name, policy in POLICIES.items() if machine.fixed_share else [("one by one", POLICIES["one by one"])]:
+            plans = [find_plan(target, machine, policy, latency_s) for target in TARGETS]
+            cells = " | ".join(plan_cells(plan, machine) for plan in plans)
+            last = plans[-1]
+            dear = f"{last.replicas * machine.price / 3600 / TARGETS[-1] * 1e6:.2f}" if last else "-"
+            lines.append(f"| {machine.name} | {name} | {cells} | {dear} |")
+    return "\n".join(lines)
+
+
+def plan_cells(plan: Plan | None, machine: Machine) -> str:
+    """Replicas, load and price of an hour."""
+    return f"{plan.replicas:,} | {plan.load:.2f} | {plan.replicas * machine.price:,.2f}" if plan else "- | - | -"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    checking = commands.add_parser("check")
+    checking.add_argument("--seconds", type=float, default=60)
+    checking.add_argument("--shares", type=float, nargs="+", default=[0.5, 0.8])
+    planning = commands.add_parser("plan")
+    planning.add_argument("--cpu-rate", type=float, default=25, help="photos/s of a core, one by one")
+    planning.add_argument("--gpu-rates", type=float, nargs="*", default=[100, 300, 1000], help="likewise of a GPU")
+    planning.add_argument("--gpu-fixed-share", type=float, default=0.6, help="of a lone photo, paid once a batch")
+    planning.add_argument("--core-price", type=float, default=0.05, help="of an hour")
+    planning.add_argument("--gpu-price", type=float, default=2.0, help="of an hour")
+    planning.add_argument("--latency-ms", type=float, default=1000, help="limit of the 99th percentile")
+    options = parser.parse_args(arguments)
+    if options.command == "check":
+        print(f"load average {os.getloadavg()[0]:.1f}")
+        print(check(options.shares, options.seconds))
+        return
+    core = Machine(f"core, {options.cpu_rate:g}/s", options.cpu_rate, 0.0, options.core_price)
+    share, price = options.gpu_fixed_share, options.gpu_price
+    machines = [core, *(Machine(f"GPU, {rate:g}/s", rate, share, price) for rate in options.gpu_rates)]
+    print(plan_table(machines, options.latency_ms / 1e3))
+
+
+if __name__ == "__main__":
+    main()

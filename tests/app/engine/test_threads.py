@@ -1,0 +1,58 @@
+"""Threads that compute make way for the event loop."""
+
+import asyncio
+import os
+import sys
+import threading
+
+import pytest
+
+from app.engine.threads import LOWEST, aside, make_way
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness per thread")
+
+
+def own_niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+def niceness_of_a_thread(asked: int) -> int:
+    def look() -> int:
+        make_way(asked)
+        return own_niceness()
+
+    return asyncio.run(aside(look, niceness=0))
+
+
+@linux
+def test_a_thread_makes_way_and_the_others_stay_where_they_are() -> None:
+    before = own_niceness()
+    assert niceness_of_a_thread(3) == min(before + 3, LOWEST)
+    assert niceness_of_a_thread(40) == LOWEST
+    assert niceness_of_a_thread(0) == before
+    assert own_niceness() == before
+
+
+@linux
+def test_threads_of_a_thread_that_made_way_do_so_too_and_only_once() -> None:
+    def nested() -> tuple[int, int]:
+        found = []
+
+        def work() -> None:
+            found.append(own_niceness())
+            make_way(3)
+            found.append(own_niceness())
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        return found[0], found[1]
+
+    expected = min(own_niceness() + 3, LOWEST)
+    assert asyncio.run(aside(nested, niceness=3)) == (expected, expected)
+
+
+def test_a_result_and_an_error_come_back() -> None:
+    assert asyncio.run(aside(lambda: 7, 0)) == 7
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(aside(lambda: 1 // 0, 0))

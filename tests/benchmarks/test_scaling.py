@@ -1,0 +1,75 @@
+"""Replicas and cost: what is reckoned, what is compared, and how the tables read."""
+
+import pytest
+
+from benchmarks.queueing import Policy
+from benchmarks.scaling import (
+    Answered,
+    Machine,
+    Plan,
+    Point,
+    check_table,
+    compare,
+    find_plan,
+    main,
+    plan_cells,
+    worked_s,
+)
+
+CORE = Machine("core", 20.0, 0.0, 0.05)
+GPU = Machine("GPU", 100.0, 0.6, 2.0)
+ALONE, BATCHES = Policy(), Policy(max_batch=8)
+
+
+def test_batches_pay_their_fixed_share_once() -> None:
+    assert GPU.batch_s(1) == pytest.approx(0.01)
+    assert GPU.batch_s(8) == pytest.approx(0.006 + 8 * 0.004)
+    assert GPU.capacity(BATCHES) == pytest.approx(8 / 0.038)
+    assert CORE.capacity(BATCHES) == pytest.approx(CORE.capacity(ALONE))
+
+
+def test_a_plan_keeps_the_limit_with_few_replicas() -> None:
+    strict, loose = find_plan(100, CORE, ALONE, 0.12), find_plan(100, CORE, ALONE, 1.0)
+    assert strict is not None
+    assert loose is not None
+    assert 5 < loose.replicas < strict.replicas
+    assert loose.load == pytest.approx(100 / (20 * loose.replicas))
+
+
+def test_a_limit_below_a_lone_photo_has_no_plan() -> None:
+    assert find_plan(10, CORE, ALONE, 0.04) is None
+
+
+def test_batches_need_fewer_replicas_where_they_gain_something() -> None:
+    one_by_one, batched = (find_plan(1000, GPU, policy, 0.5) for policy in (ALONE, BATCHES))
+    assert one_by_one is not None
+    assert batched is not None
+    assert batched.replicas < 0.6 * one_by_one.replicas
+
+
+def test_lone_requests_tell_what_a_load_does() -> None:
+    """At half the load of M/D/1 half of all wait; what is outside the server is added to all."""
+    lone = [Answered(0.12, 0.1)] * 5
+    point = compare(lone, [Answered(0.2, 0.1), Answered(0.4, 0.1)], share=0.5, rate=5.0)
+    assert point.measured_s[0] == pytest.approx(0.3)
+    assert point.simulated_s[0] == pytest.approx(0.12, abs=0.02)
+    assert 0.3 < point.simulated_s[2] < 0.6
+
+
+def test_the_server_s_own_times_are_read() -> None:
+    assert worked_s("decode;dur=1.50, pose;dur=20, encode;dur=0.25") == pytest.approx(0.02175)
+
+
+def test_tables() -> None:
+    assert check_table([Point(0.5, 10.0, (0.1, 0.2, 0.3), (0.11, 0.2, 0.31))]).splitlines()[2:] == [
+        "| 0.5 | 10.0 | measured | 100 | 200 | 300 |",
+        "| 0.5 | 10.0 | simulated | 110 | 200 | 310 |",
+    ]
+    assert plan_cells(Plan(1200, 0.85), GPU) == "1,200 | 0.85 | 2,400.00"
+    assert plan_cells(None, GPU) == "- | - | -"
+
+
+def test_the_whole_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["plan", "--cpu-rate", "20", "--gpu-rates", "--latency-ms", "2000"])
+    (row,) = capsys.readouterr().out.splitlines()[2:]
+    assert row.startswith("| core, 20/s | one by one | ")
