@@ -43,8 +43,9 @@ ONE_LANE: Final = {
     "SKELMAP_MAX_QUEUE": "1000",
 }
 """A server that does one photo after the other, and turns nobody away."""
+WARM_UP: Final = 10
 LONE: Final = 150
-"""Requests of which each waits for the last, after a few to warm up."""
+"""Requests of which each waits for the last."""
 
 PERCENTILES: Final = (50, 95, 99)
 
@@ -76,22 +77,36 @@ class Answered(NamedTuple):
     worked_s: float
 
 
+class Server(NamedTuple):
+    """A running server: its address and its process."""
+
+    url: str
+    process: int
+
+    def cpu_s(self) -> float:
+        """Seconds that cores have worked for it so far."""
+        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def serving() -> Iterator[str]:
-    """`skelmap serve` on a free port, ready; its address."""
+def serving() -> Iterator[Server]:
+    """`skelmap serve` on a free port, ready."""
     command = [sys.executable, "-c", SERVER, "serve", "--port", "0"]
     environment = {**os.environ, **ONE_LANE}
-    with tempfile.NamedTemporaryFile("r") as said, Path(said.name).open("w") as log:
-        with subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process:  # noqa: S603 - ours
-            try:
-                while not (found := re.search(r"http://127\.0\.0\.1:[1-9]\d*", Path(said.name).read_text())):
-                    assert process.poll() is None, Path(said.name).read_text()
-                    time.sleep(0.1)
-                while httpx2.get(f"{found[0]}/readyz", timeout=30).status_code != 200:
-                    time.sleep(0.1)
-                yield found[0]
-            finally:
-                process.terminate()
+    with (
+        tempfile.NamedTemporaryFile("w+") as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,  # noqa: S603 - ours
+    ):
+        try:
+            while not (found := re.search(r"http://127\.0\.0\.1:[1-9]\d*", Path(log.name).read_text())):
+                assert process.poll() is None, Path(log.name).read_text()
+                time.sleep(0.1)
+            while httpx2.get(f"{found[0]}/readyz", timeout=30).status_code != 200:
+                time.sleep(0.1)
+            yield Server(found[0], process.pid)
+        finally:
+            process.terminate()
 
 
 async def ask(client: httpx2.AsyncClient, photo: bytes, due_s: float) -> Answered:
@@ -113,12 +128,11 @@ def worked_s(server_timing: str) -> float:
     return sum(float(duration) for duration in re.findall(r"dur=([\d.]+)", server_timing)) / 1e3
 
 
-async def ask_alone(url: str, photo: bytes) -> list[Answered]:
+async def ask_alone(url: str, photo: bytes, count: int) -> list[Answered]:
     """One request after the other."""
     async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
         loop = asyncio.get_running_loop()
-        answers = [await ask(client, photo, loop.time()) for _ in range(LONE + 10)]
-    return answers[10:]
+        return [await ask(client, photo, loop.time()) for _ in range(count)]
 
 
 async def ask_at_random(url: str, photo: bytes, rate: float, seconds: float) -> list[Answered]:
@@ -164,14 +178,18 @@ def compare(lone: Sequence[Answered], loaded: Sequence[Answered], share: float, 
 def check(shares: Sequence[float], seconds: float) -> str:
     """Measure and simulate; the table of both."""
     photo, points = photo_jpeg(), []
-    with serving() as url:
-        lone = asyncio.run(ask_alone(url, photo))
+    with serving() as server:
+        asyncio.run(ask_alone(server.url, photo, WARM_UP))
+        before_s = server.cpu_s()
+        lone = asyncio.run(ask_alone(server.url, photo, LONE))
+        cpu_s = (server.cpu_s() - before_s) / LONE
         alone_s = statistics.mean(answer.worked_s for answer in lone)
         for share in shares:
             rate = share / alone_s
-            loaded = asyncio.run(ask_at_random(url, photo, rate, seconds))
+            loaded = asyncio.run(ask_at_random(server.url, photo, rate, seconds))
             points.append(compare(lone, loaded, share, rate))
-    return f"A lone request takes {alone_s * 1e3:.1f} ms, {1 / alone_s:.1f} photos/s.\n\n{check_table(points)}"
+    said = f"A lone photo takes {alone_s * 1e3:.1f} ms here, {1 / alone_s:.1f} photos/s, and {cpu_s * 1e3:.1f} ms of a core"
+    return f"{said}:\n{1 / cpu_s:.1f} photos/s on a core of its own.\n\n{check_table(points)}"
 
 
 def check_table(points: Sequence[Point]) -> str:
