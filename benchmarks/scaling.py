@@ -41,6 +41,7 @@ ONE_LANE: Final = {
     "SKELMAP_WORKERS": "1",
     "SKELMAP_MAX_ACTIVE": "1",
     "SKELMAP_MAX_QUEUE": "1000",
+    "SKELMAP_REQUEST_TIMEOUT_S": "600",
 }
 """A server that does one photo after the other, and turns nobody away."""
 WARM_UP: Final = 10
@@ -131,7 +132,7 @@ def worked_s(server_timing: str) -> float:
 
 async def ask_alone(url: str, photo: bytes, count: int) -> list[Answered]:
     """One request after the other."""
-    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=600) as client:
         loop = asyncio.get_running_loop()
         return [await ask(client, photo, loop.time()) for _ in range(count)]
 
@@ -140,7 +141,7 @@ async def ask_at_random(url: str, photo: bytes, rate: float, seconds: float) -> 
     """Requests at random times, at `rate` per second in the mean."""
     chance = random.Random(0)  # noqa: S311 - no secret
     limits = httpx2.Limits(max_connections=200)
-    async with httpx2.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=600, limits=limits) as client:
         start = due = asyncio.get_running_loop().time()
         waiting = []
         while (due := due + chance.expovariate(rate)) < start + seconds:
