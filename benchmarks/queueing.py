@@ -1,14 +1,15 @@
 """A service of many replicas in simulated time: who waits how long, and who is turned away.
 
 Photos arrive at random (Poisson). Each goes to the less busy of two replicas drawn at random, as Ray Serve does it. A
-replica has lanes, which take what waits in batches, and a queue of limited length. How long a batch takes is drawn from
-measured times, or reckoned from a fixed and a growing part.
+replica has lanes, which take what waits in batches, and a queue of limited length. How long a batch takes has been
+measured, or is reckoned from a fixed and a growing part.
 """
 
 import random
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -66,9 +67,10 @@ class Outcome:
         return float(np.percentile(self.latencies_s, percentile)) if self.latencies_s else float("inf")
 
 
-def measured(times_s: Sequence[float]) -> Draw:
-    """Batches of one photo, each of which takes one of the given times."""
-    return lambda _count, chance: chance.choice(times_s)
+def replayed(times_s: Sequence[float]) -> Draw:
+    """Batches of one photo that take the given times, in their order, again and again: slow spells stay together."""
+    times = cycle(times_s)
+    return lambda _count, _chance: next(times)
 
 
 def linear(fixed_s: float, each_s: float) -> Draw:

@@ -5,8 +5,8 @@
 
 `check` starts `skelmap serve` so that it does one photo at a time with one thread, and asks it for one photo after the
 other. Then it lets requests arrive at random at a share of the rate that this allows, whether or not earlier ones have
-been answered. The simulation of `benchmarks.queueing` draws from the times that the server took for the lone requests,
-and has to tell the latencies of the others.
+been answered. The simulation of `benchmarks.queueing` is given how long the server worked on each of them, and has to
+tell how long they waited.
 
 `plan` takes it as given how many photos a second a replica does one by one. It looks for the highest load at which the
 simulated 99th percentile of the latency stays below a limit and nobody is turned away; replicas and cost follow.
@@ -31,7 +31,7 @@ from typing import Final, NamedTuple
 import httpx2
 import numpy as np
 
-from benchmarks.queueing import Outcome, Policy, linear, measured, simulate
+from benchmarks.queueing import Outcome, Policy, linear, replayed, simulate
 from benchmarks.workload import photo_jpeg
 
 SERVER: Final = "from app.commands import main; main()"
@@ -41,10 +41,12 @@ ONE_LANE: Final = {
     "SKELMAP_WORKERS": "1",
     "SKELMAP_MAX_ACTIVE": "1",
     "SKELMAP_MAX_QUEUE": "1000",
+    "SKELMAP_REQUEST_TIMEOUT_S": "600",
 }
 """A server that does one photo after the other, and turns nobody away."""
+WARM_UP: Final = 10
 LONE: Final = 150
-"""Requests of which each waits for the last, after a few to warm up."""
+"""Requests of which each waits for the last."""
 
 PERCENTILES: Final = (50, 95, 99)
 
@@ -76,23 +78,34 @@ class Answered(NamedTuple):
     worked_s: float
 
 
+class Server(NamedTuple):
+    """A running server: its address and its process."""
+
+    url: str
+    process: int
+
+    def cpu_s(self) -> float:
+        """Seconds that cores have worked for it so far."""
+        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def serving() -> Iterator[str]:
-    """`skelmap serve` on a free port, ready; its address."""
+def serving() -> Iterator[Server]:
+    """`skelmap serve` on a free port, ready."""
     command = [sys.executable, "-c", SERVER, "serve", "--port", "0"]
     environment = {**os.environ, **ONE_LANE}
     with (
-        tempfile.NamedTemporaryFile("r") as said,
-        Path(said.name).open("w") as log,
+        tempfile.NamedTemporaryFile("w+") as log,
         subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,  # noqa: S603 - ours
     ):
         try:
-            while not (found := re.search(r"http://127\.0\.0\.1:[1-9]\d*", Path(said.name).read_text())):
-                assert process.poll() is None, Path(said.name).read_text()
+            while not (found := re.search(r"http://127\.0\.0\.1:[1-9]\d*", Path(log.name).read_text())):
+                assert process.poll() is None, Path(log.name).read_text()
                 time.sleep(0.1)
             while httpx2.get(f"{found[0]}/readyz", timeout=30).status_code != 200:
                 time.sleep(0.1)
-            yield found[0]
+            yield Server(found[0], process.pid)
         finally:
             process.terminate()
 
@@ -112,23 +125,23 @@ async def ask(client: httpx2.AsyncClient, photo: bytes, due_s: float) -> Answere
 
 
 def worked_s(server_timing: str) -> float:
-    """The sum of a Server-Timing header in seconds."""
-    return sum(float(duration) for duration in re.findall(r"dur=([\d.]+)", server_timing)) / 1e3
+    """Seconds that a Server-Timing header tells, but for those in a queue."""
+    stages = re.findall(r"([\w-]+);dur=([\d.]+)", server_timing)
+    return sum(float(duration) for stage, duration in stages if stage != "queue") / 1e3
 
 
-async def ask_alone(url: str, photo: bytes) -> list[Answered]:
+async def ask_alone(url: str, photo: bytes, count: int) -> list[Answered]:
     """One request after the other."""
-    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=600) as client:
         loop = asyncio.get_running_loop()
-        answers = [await ask(client, photo, loop.time()) for _ in range(LONE + 10)]
-    return answers[10:]
+        return [await ask(client, photo, loop.time()) for _ in range(count)]
 
 
 async def ask_at_random(url: str, photo: bytes, rate: float, seconds: float) -> list[Answered]:
     """Requests at random times, at `rate` per second in the mean."""
     chance = random.Random(0)  # noqa: S311 - no secret
     limits = httpx2.Limits(max_connections=200)
-    async with httpx2.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=600, limits=limits) as client:
         start = due = asyncio.get_running_loop().time()
         waiting = []
         while (due := due + chance.expovariate(rate)) < start + seconds:
@@ -140,41 +153,47 @@ class Point(NamedTuple):
     """A load at which server and simulation are compared; latencies at `PERCENTILES`.
 
     Attributes:
-        share: of the rate of the lone requests.
+        load: share of the time in which the server worked on a photo.
         rate: requests per second.
         measured_s: of the server.
         simulated_s: of the simulation.
     """
 
-    share: float
+    load: float
     rate: float
     measured_s: Sequence[float]
     simulated_s: Sequence[float]
 
 
-def compare(lone: Sequence[Answered], loaded: Sequence[Answered], share: float, rate: float) -> Point:
-    """What was measured beside what the simulation makes of the lone requests.
+def compare(lone: Sequence[Answered], loaded: Sequence[Answered], rate: float) -> Point:
+    """What was measured beside what the simulation makes of how long the server worked on each request.
 
-    What a request takes outside of the server's own work is added to each simulated latency.
+    What a lone request takes outside of the server's own work is added to each simulated latency.
     """
     outside_s = statistics.median(answer.latency_s - answer.worked_s for answer in lone)
-    draw = measured([answer.worked_s for answer in lone])
-    outcome = simulate(rate, 1, draw, Policy(max_queue=10_000), seconds=ARRIVALS / rate)
+    times_s = [answer.worked_s for answer in loaded]
+    outcome = simulate(rate, 1, replayed(times_s), Policy(max_queue=10_000), seconds=ARRIVALS / rate)
     seen = np.percentile([answer.latency_s for answer in loaded], PERCENTILES)
-    return Point(share, rate, seen.tolist(), [outcome.latency_s(p) + outside_s for p in PERCENTILES])
+    told = [outcome.latency_s(percentile) + outside_s for percentile in PERCENTILES]
+    return Point(rate * statistics.mean(times_s), rate, seen.tolist(), told)
 
 
 def check(shares: Sequence[float], seconds: float) -> str:
     """Measure and simulate; the table of both."""
     photo, points = photo_jpeg(), []
-    with serving() as url:
-        lone = asyncio.run(ask_alone(url, photo))
+    with serving() as server:
+        asyncio.run(ask_alone(server.url, photo, WARM_UP))
+        before_s = server.cpu_s()
+        lone = asyncio.run(ask_alone(server.url, photo, LONE))
+        cpu_s = (server.cpu_s() - before_s) / LONE
         alone_s = statistics.mean(answer.worked_s for answer in lone)
         for share in shares:
             rate = share / alone_s
-            loaded = asyncio.run(ask_at_random(url, photo, rate, seconds))
-            points.append(compare(lone, loaded, share, rate))
-    return f"A lone request takes {alone_s * 1e3:.1f} ms, {1 / alone_s:.1f} photos/s.\n\n{check_table(points)}"
+            loaded = asyncio.run(ask_at_random(server.url, photo, rate, seconds))
+            points.append(compare(lone, loaded, rate))
+    here = f"A lone photo takes {alone_s * 1e3:.1f} ms here, {1 / alone_s:.1f} photos/s."
+    core = f"It takes {cpu_s * 1e3:.1f} ms of a core: {1 / cpu_s:.1f} photos/s on one that does nothing else."
+    return f"{here}\n{core}\n\n{check_table(points)}"
 
 
 def check_table(points: Sequence[Point]) -> str:
@@ -183,7 +202,7 @@ def check_table(points: Sequence[Point]) -> str:
     for point in points:
         for name, latencies_s in (("measured", point.measured_s), ("simulated", point.simulated_s)):
             cells = " | ".join(f"{latency * 1e3:.0f}" for latency in latencies_s)
-            lines.append(f"| {point.share:g} | {point.rate:.1f} | {name} | {cells} |")
+            lines.append(f"| {point.load:.2f} | {point.rate:.1f} | {name} | {cells} |")
     return "\n".join(lines)
 
 

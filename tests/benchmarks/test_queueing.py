@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.queueing import Outcome, Policy, linear, measured, simulate
+from benchmarks.queueing import Outcome, Policy, linear, replayed, simulate
 
 SERVICE_S = 0.1
 ALONE = linear(0.0, SERVICE_S)
@@ -65,9 +65,9 @@ def test_many_replicas_wait_less_than_one_at_the_same_load() -> None:
     assert many.latency_s(99) < 0.5 * one.latency_s(99)
 
 
-def test_measured_times_are_drawn_again() -> None:
-    outcome = simulate(0.01, 1, measured([0.1, 0.3]), Policy(), seconds=50_000)
-    assert {round(latency, 6) for latency in outcome.latencies_s} == {0.1, 0.3}
+def test_measured_times_come_in_their_order() -> None:
+    outcome = simulate(0.01, 1, replayed([0.1, 0.3, 0.2]), Policy(), seconds=50_000)
+    assert [round(latency, 6) for latency in outcome.latencies_s[:6]] == [0.1, 0.3, 0.2] * 2
 
 
 def test_a_seed_gives_the_same_again() -> None:

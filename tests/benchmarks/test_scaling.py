@@ -47,23 +47,24 @@ def test_batches_need_fewer_replicas_where_they_gain_something() -> None:
     assert batched.replicas < 0.6 * one_by_one.replicas
 
 
-def test_lone_requests_tell_what_a_load_does() -> None:
+def test_times_of_work_tell_times_of_waiting() -> None:
     """At half the load of M/D/1 half of all wait; what is outside the server is added to all."""
-    lone = [Answered(0.12, 0.1)] * 5
-    point = compare(lone, [Answered(0.2, 0.1), Answered(0.4, 0.1)], share=0.5, rate=5.0)
+    lone, loaded = [Answered(0.12, 0.1)] * 5, [Answered(0.2, 0.1), Answered(0.4, 0.1)]
+    point = compare(lone, loaded, rate=5.0)
+    assert point.load == pytest.approx(0.5)
     assert point.measured_s[0] == pytest.approx(0.3)
     assert point.simulated_s[0] == pytest.approx(0.12, abs=0.02)
     assert 0.3 < point.simulated_s[2] < 0.6
 
 
 def test_the_server_s_own_times_are_read() -> None:
-    assert worked_s("decode;dur=1.50, pose;dur=20, encode;dur=0.25") == pytest.approx(0.02175)
+    assert worked_s("queue;dur=90, decode;dur=1.50, pose;dur=20, encode;dur=0.25") == pytest.approx(0.02175)
 
 
 def test_tables() -> None:
     assert check_table([Point(0.5, 10.0, (0.1, 0.2, 0.3), (0.11, 0.2, 0.31))]).splitlines()[2:] == [
-        "| 0.5 | 10.0 | measured | 100 | 200 | 300 |",
-        "| 0.5 | 10.0 | simulated | 110 | 200 | 310 |",
+        "| 0.50 | 10.0 | measured | 100 | 200 | 300 |",
+        "| 0.50 | 10.0 | simulated | 110 | 200 | 310 |",
     ]
     assert plan_cells(Plan(1200, 0.85), GPU) == "1,200 | 0.85 | 2,400.00"
     assert plan_cells(None, GPU) == "- | - | -"
