@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import simplejpeg
+import skimage.data
+
 PROGRAM: Final = (sys.executable, "-c", "from app.commands import main; main()", "serve")
 START_S: Final = 120.0
 MAX_CONNECTIONS: Final = 400
@@ -87,6 +91,11 @@ class Reply:
     status: int
     seconds: float
     body: bytes = b""
+
+
+def photo() -> bytes:
+    """A JPEG of 512 x 512 pixels with one person, in the public domain."""
+    return simplejpeg.encode_jpeg(np.ascontiguousarray(skimage.data.astronaut()), 90)
 
 
 def post(path: str, body: bytes, media_type: str) -> bytes:

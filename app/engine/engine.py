@@ -14,7 +14,7 @@ from app.engine.errors import ClientGone, DeadlineExceeded, EngineError, Overloa
 from app.engine.lane import Batching, Lane
 from app.engine.observe import FailedReason, ModelLoaded, Observe
 from app.engine.readiness import Readiness
-from app.engine.threads import aside, make_way
+from app.engine.threads import aside, make_way, outcome
 from pose_core.errors import InvalidInput, ModelError, OutOfMemory, WeightsMissing
 from pose_core.session import CUDA, Session
 from pose_core.steps import NetworkRun, Outputs, Steps, run_in_batches, without_networks
@@ -179,6 +179,8 @@ class Engine:
             if (reason := _why_failed(error)) is not None:
                 self._observe.failed(reason)
             raise
+        finally:
+            del work  # an error would hold it, and it the error and the photo
         self._observe.finished(timer.seconds)
         return result
 
@@ -228,7 +230,7 @@ class Engine:
         if lane is None:  # its network has been dropped meanwhile
             with timer(step.stage):
                 return await self._compute(lambda: run_in_batches(step.network, step.rows))
-        answered = await asyncio.wrap_future(lane.submit(step.rows, deadline))
+        answered = await outcome(lane.submit(step.rows, deadline))
         timer.add(step.stage, answered.run_s)
         timer.add("queue", answered.queue_s)
         return answered.outputs
@@ -241,11 +243,13 @@ class Engine:
         except RuntimeError as error:
             raise Unavailable("the server is shutting down") from error
         try:
-            return await asyncio.wrap_future(future)
+            return await outcome(future)
         except asyncio.CancelledError:
             future.add_done_callback(lambda _: loop.call_soon_threadsafe(free.set))
             await free.wait()
             raise
+        finally:
+            del future  # see `outcome`
 
     def close(self) -> None:
         """Let nobody in any more, finish what the lanes hold, and end all threads that end by themselves."""
@@ -282,6 +286,7 @@ async def _first_of(work: "asyncio.Task[Result]", gone: Callable[[], Awaitable[N
     finally:
         watch.cancel()
         work.cancel()
+        del work
 
 
 FAILED: dict[type[Exception], FailedReason | None] = {

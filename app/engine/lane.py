@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import Final
+from weakref import ref
 
 import numpy as np
 from jaxtyping import Float32
@@ -137,7 +138,8 @@ class Lane:
             self._queue.put(job)
             self._tell_queue()
             self._changed.notify()
-        job.future.add_done_callback(lambda _: self._leave(job))
+        known = ref(job)  # the future must not hold its job, which holds the rows, once the lane is done with it
+        job.future.add_done_callback(lambda future: self._leave(future, known()))
         return job.future
 
     def suspect(self, error: Exception) -> None:
@@ -147,9 +149,9 @@ class Lane:
                 self._suspect(error)
                 self._changed.notify()
 
-    def _leave(self, job: Job) -> None:
+    def _leave(self, future: Future[Answered], job: Job | None) -> None:
         """Drop the rows of a request that gave up, and end the run in progress if nobody else waits for it."""
-        if not job.future.cancelled():
+        if not future.cancelled() or job is None:
             return
         with self._changed:
             self._queue.discard(job)
@@ -163,6 +165,7 @@ class Lane:
         try:
             while (shares := self._next()) is not None:
                 self._answer(shares)
+                shares = []  # not to keep them until there is something to do
                 if self._probe_at is not None:
                     self._probe()
         except Exception as error:
@@ -202,23 +205,32 @@ class Lane:
     def _answer_batch(self, shares: list[Share]) -> None:
         try:
             outputs, seconds = self._run(shares)
-        except (DeviceLost, DeviceUnavailable) as error:
-            self._die(error)
-            _fail(shares, Unavailable(f"{self.name} cannot be used any more"), error)
-        except RunStopped as error:
-            _fail(shares, error, error)
-        except OutOfMemory as error:
-            self._make_smaller(shares, error)
         except Exception as error:  # noqa: BLE001 - whatever a network raises fails its rows, not the lane
-            self._suspect(error)
-            rows = cut(shares, 1)
-            if len(rows) == 1:
-                _fail(shares, error, error)
-            else:
-                for row in rows:
-                    self._answer(row)
+            failure = error
         else:
             self._deliver(shares, outputs, seconds)
+            return
+        self._recover(shares, failure)  # not above, where further errors would hold this one and its rows
+
+    def _recover(self, shares: list[Share], error: Exception) -> None:
+        """Fail what cannot be answered, and run the rest again."""
+        if not isinstance(error, ModelError):
+            logger.error("%s failed", self.name, exc_info=error)
+        error.__traceback__ = None  # its frames hold the rows
+        if isinstance(error, DeviceLost | DeviceUnavailable):
+            self._die(error)
+            _fail(shares, Unavailable(f"{self.name} cannot be used any more"), error)
+        elif isinstance(error, RunStopped):
+            _fail(shares, error, error)
+        elif isinstance(error, OutOfMemory):
+            self._make_smaller(shares, error)
+        elif count(shares) == 1:
+            self._suspect(error)
+            _fail(shares, error, error)
+        else:
+            self._suspect(error)
+            for row in cut(shares, 1):
+                self._answer(row)
 
     def _run(self, shares: list[Share]) -> tuple[Outputs, float]:
         items = count(shares)
@@ -288,7 +300,8 @@ class Lane:
 
 
 def _fail(shares: list[Share], error: Exception, cause: Exception) -> None:
-    error.__cause__ = None if error is cause else cause
+    if error is not cause:
+        error.__cause__ = cause
     for share in shares:
         share.job.fail(error)
 

@@ -8,13 +8,15 @@ from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
 
 from app.engine.errors import DeadlineExceeded
 from pose_core.steps import Outputs, join
+
+NOTHING: Final = np.empty((0, 3, 1, 1), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Answered:
     run_s: float
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Job:
     """The rows that one request wants through one network.
 
@@ -44,6 +46,7 @@ class Job:
         taken: how many rows have been handed out.
         parts: outputs of the rows that have been answered.
         run_s: time of the runs so far.
+        count: how many rows there are; the rows themselves go when the job is done, because they are large.
     """
 
     rows: Float32[np.ndarray, "rows 3 height width"]
@@ -53,25 +56,35 @@ class Job:
     taken: int = 0
     parts: list[Outputs] = field(default_factory=list)
     run_s: float = 0.0
+    count: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.count = len(self.rows)
 
     @property
     def left(self) -> int:
         """Rows that have not been handed out."""
-        return len(self.rows) - self.taken
+        return self.count - self.taken
 
     def add(self, outputs: Outputs, run_s: float, now: float) -> None:
         """The outputs of the next rows; with the last ones the job is done."""
         self.parts.append(outputs)
         self.run_s += run_s
-        if sum(len(next(iter(part.values()))) for part in self.parts) == len(self.rows):
+        if sum(len(next(iter(part.values()))) for part in self.parts) == self.count:
             answered = Answered(join(self.parts), max(0.0, now - self.arrived - self.run_s), self.run_s)
+            self._let_go()
             with suppress(InvalidStateError):  # cancelled at this moment
                 self.future.set_result(answered)
 
     def fail(self, error: Exception) -> None:
         """One of its rows cannot be answered, so it cannot."""
+        self._let_go()
         with suppress(InvalidStateError):  # failed, or cancelled, before
             self.future.set_exception(error)
+
+    def _let_go(self) -> None:
+        self.rows = NOTHING
+        self.parts.clear()
 
 
 class Share(NamedTuple):

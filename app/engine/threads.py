@@ -5,8 +5,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError as TakenBack
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Final, TypeVar
+
+from app.engine.errors import Unavailable
 
 Result = TypeVar("Result")
 
@@ -23,6 +27,40 @@ def make_way(niceness: int) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(of_main_thread + niceness, LOWEST))
 
 
+async def outcome(future: Future[Result]) -> Result:
+    """The result of what a thread does; cancelling takes it back, unless the thread has begun.
+
+    Unlike `asyncio.wrap_future` it leaves no cycle of references behind, which would keep photos and tensors in memory
+    until the garbage collector looks for cycles.
+
+    Raises:
+        Unavailable: somebody else took it back.
+    """
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def tell(_: Future[Result]) -> None:
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits
+            loop.call_soon_threadsafe(_wake, done)
+
+    future.add_done_callback(tell)
+    try:
+        await done
+        return future.result()
+    except asyncio.CancelledError:
+        future.cancel()
+        raise
+    except TakenBack as error:
+        raise Unavailable("the server is shutting down") from error
+    finally:
+        del future
+
+
+def _wake(done: "asyncio.Future[None]") -> None:
+    if not done.done():
+        done.set_result(None)
+
+
 async def aside(function: Callable[[], Result], niceness: int) -> Result:
     """The result of a function that may take long, called in a thread of its own."""
     future: Future[Result] = Future()
@@ -36,4 +74,4 @@ async def aside(function: Callable[[], Result], niceness: int) -> Result:
                 future.set_exception(error)
 
     threading.Thread(target=work, name="aside", daemon=True).start()
-    return await asyncio.wrap_future(future)
+    return await outcome(future)
