@@ -35,8 +35,9 @@ import sys
 from fastapi.testclient import TestClient
 from app.main import create_app
 from app.settings import Settings
+from tests.app.waiting import loaded
 with TestClient(create_app(Settings(detector="whole-image"))) as client:
-    assert client.get("/readyz").status_code == 200
+    assert loaded(client).status_code == 200
     assert client.post("/generate", json={"prompt": "x", "pose": []}).status_code == 501
     assert client.get("/openapi.json").status_code == 200
 print(*sorted({name.partition(".")[0] for name in sys.modules}))

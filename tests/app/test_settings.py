@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from app.generation.settings import GenerationSettings
 from app.images import ImageLimits
+from app.jobs.settings import JobSettings
 from app.security.keys import Key
 from app.settings import OTHER_VARIABLES, Settings, unknown_variables, variables
 
@@ -188,3 +190,9 @@ def test_what_is_set_for_others_is_no_mistake(name: str) -> None:
 
 def test_settings_that_others_would_set_do_not_exist() -> None:
     assert not [name for name in Settings.model_fields if OTHER_VARIABLES.fullmatch(f"SKELMAP_{name.upper()}")]
+
+
+@pytest.mark.parametrize("variable", variables(Settings, GenerationSettings, JobSettings))
+def test_every_setting_is_explained(variable: str) -> None:
+    pages = (Path(__file__).parents[2] / "docs" / name for name in ("operating.md", "generation.md"))
+    assert any(f"`{variable}`" in page.read_text() for page in pages)
