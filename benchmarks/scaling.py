@@ -5,8 +5,8 @@
 
 `check` starts `skelmap serve` so that it does one photo at a time with one thread, and asks it for one photo after the
 other. Then it lets requests arrive at random at a share of the rate that this allows, whether or not earlier ones have
-been answered. The simulation of `benchmarks.queueing` is given how long the server worked on each of them, and has to
-tell how long they waited.
+been answered. The simulation of `benchmarks.queueing` is given how long each of them took without the others before it,
+and has to tell how long they waited.
 
 `plan` takes it as given how many photos a second a replica does one by one. It looks for the highest load at which the
 simulated 99th percentile of the latency stays below a limit and nobody is turned away; replicas and cost follow.
@@ -72,10 +72,15 @@ POLICIES: Final[Mapping[str, Policy]] = {
 
 
 class Answered(NamedTuple):
-    """One request: seconds from when it was due to its answer, and seconds that the server worked on it."""
+    """One request: seconds from when it was due to its answer, and how many of them it waited for others."""
 
     latency_s: float
-    worked_s: float
+    waited_s: float
+
+    @property
+    def own_s(self) -> float:
+        """Seconds that it took by itself, connection and all."""
+        return self.latency_s - self.waited_s
 
 
 class Server(NamedTuple):
@@ -121,13 +126,12 @@ async def ask(client: httpx2.AsyncClient, photo: bytes, due_s: float) -> Answere
     headers = {"Content-Type": "image/jpeg"}
     response = await client.post("/pose", params={"format": "png"}, content=photo, headers=headers)
     response.raise_for_status()
-    return Answered(loop.time() - due_s, worked_s(response.headers["Server-Timing"]))
+    return Answered(loop.time() - due_s, waited_s(response.headers["Server-Timing"]))
 
 
-def worked_s(server_timing: str) -> float:
-    """Seconds that a Server-Timing header tells, but for those in a queue."""
-    stages = re.findall(r"([\w-]+);dur=([\d.]+)", server_timing)
-    return sum(float(duration) for stage, duration in stages if stage != "queue") / 1e3
+def waited_s(server_timing: str) -> float:
+    """Seconds in the queue, as a Server-Timing header tells them."""
+    return sum(float(duration) for duration in re.findall(r"queue;dur=([\d.]+)", server_timing)) / 1e3
 
 
 async def ask_alone(url: str, photo: bytes, count: int) -> list[Answered]:
@@ -153,7 +157,7 @@ class Point(NamedTuple):
     """A load at which server and simulation are compared; latencies at `PERCENTILES`.
 
     Attributes:
-        load: share of the time in which the server worked on a photo.
+        load: share of the time in which a request was under way that waited for no other.
         rate: requests per second.
         measured_s: of the server.
         simulated_s: of the simulation.
@@ -165,16 +169,12 @@ class Point(NamedTuple):
     simulated_s: Sequence[float]
 
 
-def compare(lone: Sequence[Answered], loaded: Sequence[Answered], rate: float) -> Point:
-    """What was measured beside what the simulation makes of how long the server worked on each request.
-
-    What a lone request takes outside of the server's own work is added to each simulated latency.
-    """
-    outside_s = statistics.median(answer.latency_s - answer.worked_s for answer in lone)
-    times_s = [answer.worked_s for answer in loaded]
+def compare(loaded: Sequence[Answered], rate: float) -> Point:
+    """What was measured beside what the simulation makes of how long each request took by itself."""
+    times_s = [answer.own_s for answer in loaded]
     outcome = simulate(rate, 1, replayed(times_s), Policy(max_queue=10_000), seconds=ARRIVALS / rate)
     seen = np.percentile([answer.latency_s for answer in loaded], PERCENTILES)
-    told = [outcome.latency_s(percentile) + outside_s for percentile in PERCENTILES]
+    told = [outcome.latency_s(percentile) for percentile in PERCENTILES]
     return Point(rate * statistics.mean(times_s), rate, seen.tolist(), told)
 
 
@@ -186,11 +186,11 @@ def check(shares: Sequence[float], seconds: float) -> str:
         before_s = server.cpu_s()
         lone = asyncio.run(ask_alone(server.url, photo, LONE))
         cpu_s = (server.cpu_s() - before_s) / LONE
-        alone_s = statistics.mean(answer.worked_s for answer in lone)
+        alone_s = statistics.mean(answer.own_s for answer in lone)
         for share in shares:
             rate = share / alone_s
             loaded = asyncio.run(ask_at_random(server.url, photo, rate, seconds))
-            points.append(compare(lone, loaded, rate))
+            points.append(compare(loaded, rate))
     here = f"A lone photo takes {alone_s * 1e3:.1f} ms here, {1 / alone_s:.1f} photos/s."
     core = f"It takes {cpu_s * 1e3:.1f} ms of a core: {1 / cpu_s:.1f} photos/s on one that does nothing else."
     return f"{here}\n{core}\n\n{check_table(points)}"
