@@ -5,8 +5,8 @@
 
 `check` starts `skelmap serve` so that it does one photo at a time with one thread, and asks it for one photo after the
 other. Then it lets requests arrive at random at a share of the rate that this allows, whether or not earlier ones have
-been answered. The simulation of `benchmarks.queueing` is given how long the server worked on each of them, and has to
-tell how long they waited.
+been answered. The simulation of `benchmarks.queueing` is given how long each of them took by itself, and has to tell how
+long they waited.
 
 `plan` takes it as given how many photos a second a replica does one by one. It looks for the highest load at which the
 simulated 99th percentile of the latency stays below a limit and nobody is turned away; replicas and cost follow.
@@ -72,10 +72,22 @@ POLICIES: Final[Mapping[str, Policy]] = {
 
 
 class Answered(NamedTuple):
-    """One request: seconds from when it was due to its answer, and seconds that the server worked on it."""
+    """One request, in seconds.
+
+    Attributes:
+        latency_s: from when it was due to its answer.
+        waited_s: of these, in the server's queue.
+        worked_s: of these, in the stages of the server's work.
+    """
 
     latency_s: float
+    waited_s: float
     worked_s: float
+
+    @property
+    def own_s(self) -> float:
+        """All but the waiting: work, connection and all."""
+        return self.latency_s - self.waited_s
 
 
 class Server(NamedTuple):
@@ -121,13 +133,13 @@ async def ask(client: httpx2.AsyncClient, photo: bytes, due_s: float) -> Answere
     headers = {"Content-Type": "image/jpeg"}
     response = await client.post("/pose", params={"format": "png"}, content=photo, headers=headers)
     response.raise_for_status()
-    return Answered(loop.time() - due_s, worked_s(response.headers["Server-Timing"]))
+    return Answered(loop.time() - due_s, *stages_s(response.headers["Server-Timing"]))
 
 
-def worked_s(server_timing: str) -> float:
-    """Seconds that a Server-Timing header tells, but for those in a queue."""
-    stages = re.findall(r"([\w-]+);dur=([\d.]+)", server_timing)
-    return sum(float(duration) for stage, duration in stages if stage != "queue") / 1e3
+def stages_s(server_timing: str) -> tuple[float, float]:
+    """Seconds in the queue and in all other stages, as a Server-Timing header tells them."""
+    stages = [(name, float(ms) / 1e3) for name, ms in re.findall(r"([\w-]+);dur=([\d.]+)", server_timing)]
+    return sum(s for name, s in stages if name == "queue"), sum(s for name, s in stages if name != "queue")
 
 
 async def ask_alone(url: str, photo: bytes, count: int) -> list[Answered]:
@@ -150,32 +162,35 @@ async def ask_at_random(url: str, photo: bytes, rate: float, seconds: float) -> 
 
 
 class Point(NamedTuple):
-    """A load at which server and simulation are compared; latencies at `PERCENTILES`.
+    """A load at which server and simulation are compared.
 
     Attributes:
-        load: share of the time in which the server worked on a photo.
         rate: requests per second.
-        measured_s: of the server.
-        simulated_s: of the simulation.
+        rows: for the server, and for the simulation at the least and at the most, the share of the time in which the
+            server was busy, and latencies in seconds at `PERCENTILES`.
     """
 
-    load: float
     rate: float
-    measured_s: Sequence[float]
-    simulated_s: Sequence[float]
+    rows: Mapping[str, tuple[float | None, Sequence[float]]]
 
 
-def compare(lone: Sequence[Answered], loaded: Sequence[Answered], rate: float) -> Point:
-    """What was measured beside what the simulation makes of how long the server worked on each request.
+def compare(loaded: Sequence[Answered], rate: float) -> Point:
+    """What was measured, and between which two simulations it should lie.
 
-    What a lone request takes outside of the server's own work is added to each simulated latency.
+    The server is busy with a request at least while it works on it, and at most while the request does not wait; how much
+    of the rest, connection and event loop, the next request has to wait for cannot be seen from outside.
     """
-    outside_s = statistics.median(answer.latency_s - answer.worked_s for answer in lone)
-    times_s = [answer.worked_s for answer in loaded]
-    outcome = simulate(rate, 1, replayed(times_s), Policy(max_queue=10_000), seconds=ARRIVALS / rate)
+    outside_s = statistics.median(answer.own_s - answer.worked_s for answer in loaded)
+    least = replay([answer.worked_s for answer in loaded], rate, outside_s)
+    most = replay([answer.own_s for answer in loaded], rate, 0.0)
     seen = np.percentile([answer.latency_s for answer in loaded], PERCENTILES)
-    told = [outcome.latency_s(percentile) + outside_s for percentile in PERCENTILES]
-    return Point(rate * statistics.mean(times_s), rate, seen.tolist(), told)
+    return Point(rate, {"measured": (None, seen.tolist()), "simulated, at least": least, "at most": most})
+
+
+def replay(times_s: Sequence[float], rate: float, outside_s: float) -> tuple[float, Sequence[float]]:
+    """Busy share and latencies of requests that take these times, and some more outside of the server."""
+    outcome = simulate(rate, 1, replayed(times_s), Policy(max_queue=10_000), seconds=ARRIVALS / rate)
+    return rate * statistics.mean(times_s), [outcome.latency_s(percentile) + outside_s for percentile in PERCENTILES]
 
 
 def check(shares: Sequence[float], seconds: float) -> str:
@@ -186,11 +201,11 @@ def check(shares: Sequence[float], seconds: float) -> str:
         before_s = server.cpu_s()
         lone = asyncio.run(ask_alone(server.url, photo, LONE))
         cpu_s = (server.cpu_s() - before_s) / LONE
-        alone_s = statistics.mean(answer.worked_s for answer in lone)
+        alone_s = statistics.mean(answer.own_s for answer in lone)
         for share in shares:
             rate = share / alone_s
             loaded = asyncio.run(ask_at_random(server.url, photo, rate, seconds))
-            points.append(compare(lone, loaded, rate))
+            points.append(compare(loaded, rate))
     here = f"A lone photo takes {alone_s * 1e3:.1f} ms here, {1 / alone_s:.1f} photos/s."
     core = f"It takes {cpu_s * 1e3:.1f} ms of a core: {1 / cpu_s:.1f} photos/s on one that does nothing else."
     return f"{here}\n{core}\n\n{check_table(points)}"
@@ -198,11 +213,11 @@ def check(shares: Sequence[float], seconds: float) -> str:
 
 def check_table(points: Sequence[Point]) -> str:
     """Markdown."""
-    lines = ["| load | photos/s | | p50, ms | p95, ms | p99, ms |", "|---:|---:|---|---:|---:|---:|"]
+    lines = ["| photos/s | | busy | p50, ms | p95, ms | p99, ms |", "|---:|---|---:|---:|---:|---:|"]
     for point in points:
-        for name, latencies_s in (("measured", point.measured_s), ("simulated", point.simulated_s)):
+        for name, (busy, latencies_s) in point.rows.items():
             cells = " | ".join(f"{latency * 1e3:.0f}" for latency in latencies_s)
-            lines.append(f"| {point.load:.2f} | {point.rate:.1f} | {name} | {cells} |")
+            lines.append(f"| {point.rate:.1f} | {name} | {'' if busy is None else f'{busy:.2f}'} | {cells} |")
     return "\n".join(lines)
 
 

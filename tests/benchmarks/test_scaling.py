@@ -13,7 +13,7 @@ from benchmarks.scaling import (
     find_plan,
     main,
     plan_cells,
-    worked_s,
+    stages_s,
 )
 
 CORE = Machine("core", 20.0, 0.0, 0.05)
@@ -48,23 +48,25 @@ def test_batches_need_fewer_replicas_where_they_gain_something() -> None:
 
 
 def test_times_of_work_tell_times_of_waiting() -> None:
-    """At half the load of M/D/1 half of all wait; what is outside the server is added to all."""
-    lone, loaded = [Answered(0.12, 0.1)] * 5, [Answered(0.2, 0.1), Answered(0.4, 0.1)]
-    point = compare(lone, loaded, rate=5.0)
-    assert point.load == pytest.approx(0.5)
-    assert point.measured_s[0] == pytest.approx(0.3)
-    assert point.simulated_s[0] == pytest.approx(0.12, abs=0.02)
-    assert 0.3 < point.simulated_s[2] < 0.6
+    """At half the load of M/D/1 half of all wait; what is outside of the server's work counts as work, or not."""
+    point = compare([Answered(0.2, 0.08, 0.1), Answered(0.4, 0.28, 0.1)], rate=5.0)
+    (_, seen), (little, least), (much, most) = point.rows.values()
+    assert (little, much) == (pytest.approx(0.5), pytest.approx(0.6))
+    assert seen[0] == pytest.approx(0.3)
+    assert least[0] == pytest.approx(0.12, abs=0.02)
+    assert 0.28 < least[2] < most[2] < 0.9
 
 
 def test_the_server_s_own_times_are_read() -> None:
-    assert worked_s("queue;dur=90, decode;dur=1.50, pose;dur=20, encode;dur=0.25") == pytest.approx(0.02175)
+    assert stages_s("queue;dur=90.5, decode;dur=1.50, pose;dur=20") == pytest.approx((0.0905, 0.0215))
+    assert stages_s("decode;dur=1.50") == pytest.approx((0, 0.0015))
 
 
 def test_tables() -> None:
-    assert check_table([Point(0.5, 10.0, (0.1, 0.2, 0.3), (0.11, 0.2, 0.31))]).splitlines()[2:] == [
-        "| 0.50 | 10.0 | measured | 100 | 200 | 300 |",
-        "| 0.50 | 10.0 | simulated | 110 | 200 | 310 |",
+    point = Point(10.0, {"measured": (None, (0.1, 0.2, 0.3)), "at most": (0.5, (0.11, 0.2, 0.31))})
+    assert check_table([point]).splitlines()[2:] == [
+        "| 10.0 | measured |  | 100 | 200 | 300 |",
+        "| 10.0 | at most | 0.50 | 110 | 200 | 310 |",
     ]
     assert plan_cells(Plan(1200, 0.85), GPU) == "1,200 | 0.85 | 2,400.00"
     assert plan_cells(None, GPU) == "- | - | -"
