@@ -5,7 +5,7 @@
 
 `check` starts `skelmap serve` so that it does one photo at a time with one thread, and asks it for one photo after the
 other. Then it lets requests arrive at random at a share of the rate that this allows, whether or not earlier ones have
-been answered. The simulation of `benchmarks.queueing` is given how long each of them took by itself, and has to tell how
+been answered. The simulation of `benchmarks.queueing` is told how long each of them took by itself, and has to tell how
 long they waited.
 
 `plan` takes it as given how many photos a second a replica does one by one. It looks for the highest load at which the
@@ -177,8 +177,8 @@ class Point(NamedTuple):
 def compare(loaded: Sequence[Answered], rate: float) -> Point:
     """What was measured, and between which two simulations it should lie.
 
-    The server is busy with a request at least while it works on it, and at most while the request does not wait; how much
-    of the rest, connection and event loop, the next request has to wait for cannot be seen from outside.
+    The server is busy with a request at least while it works on it, and at most while the request does not wait. How
+    much of the rest, connection and event loop, the next request has to wait for cannot be seen from outside.
     """
     outside_s = statistics.median(answer.own_s - answer.worked_s for answer in loaded)
     least = replay([answer.worked_s for answer in loaded], rate, outside_s)
