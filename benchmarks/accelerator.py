@@ -1,4 +1,4 @@
-"""What sharing runs is worth on an accelerator: a lane with a stub whose runs cost something each and little per row."""
+"""What sharing runs is worth on an accelerator: a lane with a stub whose runs cost much and rows little."""
 
 import asyncio
 import time

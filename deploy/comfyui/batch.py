@@ -1,7 +1,7 @@
 """Many requests at once, in the order of the batch, with ComfyUI's progress bar and its cancel button."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from threading import Event
 from typing import TypeVar
 
@@ -21,21 +21,23 @@ Answer = TypeVar("Answer")
 def run_in_order(work: Callable[[Item, Event], Answer], items: Sequence[Item]) -> list[Answer]:
     """`work(item, stop)` of every item, in threads; `work` returns or raises soon after `stop` is set.
 
-    The first error, in the order of the items, ends it: what waits is dropped, what runs is not waited for.
+    The first error ends it: what waits is dropped, what runs is not waited for.
 
     Raises:
         InterruptProcessingException: the user cancelled.
     """
-    progress, stop, answers = ProgressBar(len(items)), Event(), []
+    progress, stop = ProgressBar(len(items)), Event()
     pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="remote pose")
     try:
-        for future in [pool.submit(work, item, stop) for item in items]:
+        futures = [pool.submit(work, item, stop) for item in items]
+        waiting = set(futures)
+        while waiting:
             throw_exception_if_processing_interrupted()
-            while not wait([future], CHECK_S).done:
-                throw_exception_if_processing_interrupted()
-            answers.append(future.result())
-            progress.update(1)
+            done, waiting = wait(waiting, CHECK_S, FIRST_COMPLETED)
+            for future in done:
+                future.result()
+            progress.update(len(done))
     finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
-    return answers
+    return [future.result() for future in futures]

@@ -6,28 +6,36 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx2
+import orjson
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
+from app.generation.job import Generation
+from app.generation.limits import GenerationLimits
+from app.jobs.settings import JobSettings
 from app.main import create_app
 from app.settings import Settings
+from tests.app.tiny_generator import TinyGenerator
 from tests.live_server import listening
 
 SCHEMA = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
 OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)}
-ANSWERS = {200, 304, 400, 404, 405, 413, 415, 422}
+ANSWERS = {200, 202, 304, 400, 403, 404, 405, 413, 415, 422}
 
 
 @pytest.fixture(scope="module")
-def url(settings: Settings) -> Iterator[str]:
-    """A server that draws only small maps."""
+def url(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that draws only small maps and makes only tiny pictures."""
     small = {"max_canvas_pixels": 250_000, "max_pixels": 250_000}
-    with listening(create_app(settings.model_copy(update=small))) as server:
+    jobs = JobSettings(url=SecretStr(f"sqlite:///{tmp_path_factory.mktemp('jobs')}/jobs.db"), max_waiting=10_000)
+    generation = Generation(TinyGenerator(), GenerationLimits(max_steps=50, max_images=3), jobs)
+    with listening(create_app(settings.model_copy(update=small), generation)) as server:
         yield server.url
 
 
@@ -45,6 +53,11 @@ def set_right(case: Any, png: bytes) -> None:
         case.body = DOCUMENT
     elif case.path == "/controlnet/render_openpose_json":
         case.body = [DOCUMENT]
+    elif case.path == "/generate":
+        case.body = {
+            "pose": orjson.dumps(DOCUMENT) if case.media_type == "multipart/form-data" else DOCUMENT,
+            "prompt": "x",
+        }
     elif isinstance(case.body, dict):
         name = "controlnet_input_images" if case.path == "/controlnet/detect" else "image"
         case.body[name] = {"multipart/form-data": png}.get(case.media_type or "", [text] if "images" in name else text)
@@ -79,7 +92,7 @@ def test_no_generated_request_breaks_the_server(url: str, label: str, png: bytes
     assert httpx2.get(f"{url}/readyz").json()["ready"] is True
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_nor_do_thousands(url: str, png: bytes) -> None:
     posts = {label: operation for label, operation in OPERATIONS.items() if label.startswith("POST")}
     statuses = sum((ask_many(url, operation, png, 2400 // len(posts)) for operation in posts.values()), Counter[int]())

@@ -283,9 +283,10 @@ def test_a_run_past_its_deadline_is_ended() -> None:
     async def story() -> None:
         async with a_house() as house:
             house.network.open.clear()
-            with pytest.raises(DeadlineExceeded):
-                await house.start(1, timeout_s=0.05)
+            asked = house.start(1, timeout_s=1.0)
             await house.running()
+            with pytest.raises(DeadlineExceeded):
+                await asked
             stop = house.network.stops[-1]
             assert stop is not None
             await until(lambda: stop.options.terminate)

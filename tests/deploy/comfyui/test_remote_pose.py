@@ -158,9 +158,9 @@ def test_cancel_does_not_wait_for_a_busy_server(host: Host, front: Front, image:
 
 def test_an_error_in_the_middle_ends_a_batch(host: Host, front: Front, image: torch.Tensor) -> None:
     """Whoever waits to ask a busy server again does not ask any more."""
-    front.refuse = lambda number, _: problem(500 if number == 1 else 503, "out", {"Retry-After": "1"})
+    front.refuse = lambda number, _: problem(500 if number == 1 else 503, "out", {"Retry-After": "3"})
     assert "500 Internal Server Error: out" in error_of(host, image.expand(20, -1, -1, -1))
-    time.sleep(1.5)
+    time.sleep(3.5)
     assert len(front.seen) <= 9
 
 
