@@ -1,12 +1,15 @@
 """How many replicas, and what they cost, for so many photos a second: a simulation that is checked against a server.
 
     python -m benchmarks.scaling check [--seconds 60] [--shares 0.5 0.8]
-    python -m benchmarks.scaling plan [--cpu-rate 25] [--gpu-rates 100 300 1000] [--latency-ms 1000] [--gpu-price 2.0]
+    python -m benchmarks.scaling sweep [--rate 300] [--rates 100 200 400 800] [--replicas 1 2]
+    python -m benchmarks.scaling plan [--cpu-rates 25] [--gpu-rates 100 300 1000] [--latency-ms 1000] [--gpu-price 2.0]
 
 `check` starts `skelmap serve` so that it does one photo at a time with one thread, and asks it for one photo after the
 other. Then it lets requests arrive at random at a share of the rate that this allows, whether or not earlier ones have
 been answered. The simulation of `benchmarks.queueing` is told how long each of them took by itself, and has to tell how
 long they waited.
+
+`sweep` shows what batches and replicas do to latencies and to who is turned away, for a replica of a given rate.
 
 `plan` takes it as given how many photos a second a replica does one by one. It looks for the highest load at which the
 simulated 99th percentile of the latency stays below a limit and nobody is turned away; replicas and cost follow.
@@ -56,10 +59,12 @@ TARGETS: Final = (10, 1_000, 100_000)
 LOADS: Final = (0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
 """Shares of what replicas can do that are tried, from the highest."""
 
-LARGEST: Final = 50
+LARGEST: Final = 20
 """Replicas that are simulated at the most: at the same load each, more of them make no visible difference."""
 
 ARRIVALS: Final = 10_000
+ARRIVALS_EACH: Final = 1_000
+"""At each replica at the least: near full load it takes hundreds until queues are as long as they get."""
 
 POLICIES: Final[Mapping[str, Policy]] = {
     "one by one": Policy(max_batch=1),
@@ -271,27 +276,43 @@ def look(rate_each: float, replicas: int, machine: Machine, policy: Policy) -> O
     """Some replicas at so many photos per second each."""
     fixed_s = machine.fixed_share / machine.rate
     draw, rate = linear(fixed_s, 1 / machine.rate - fixed_s), rate_each * replicas
-    seconds = ARRIVALS / rate
-    return simulate(rate, replicas, draw, policy, seconds=seconds, warm_up_s=seconds / 10)
+    seconds = max(ARRIVALS, ARRIVALS_EACH * replicas) / rate
+    return simulate(rate, replicas, draw, policy, seconds=seconds, warm_up_s=seconds / 5)
 
 
 def plan_table(machines: Sequence[Machine], latency_s: float) -> str:
-    """Markdown: replicas and cost for each target."""
-    heads = " | ".join(f"{target:,}/s: replicas | load | per hour" for target in TARGETS)
-    lines = [f"| replica | policy | {heads} | per million |", "|---|---|" + "---:|" * (3 * len(TARGETS) + 1)]
+    """Markdown: replicas, their load and the price of an hour for each target; the price of a million at the largest."""
+    heads = " | ".join(f"{target:,}/s" for target in TARGETS)
+    lines = [f"| replica | policy | {heads} | a million |", "|---|---|" + "---:|" * (len(TARGETS) + 1)]
     for machine in machines:
         for name, policy in POLICIES.items() if machine.fixed_share else [("one by one", POLICIES["one by one"])]:
             plans = [find_plan(target, machine, policy, latency_s) for target in TARGETS]
-            cells = " | ".join(plan_cells(plan, machine) for plan in plans)
+            cells = " | ".join(plan_cell(plan, machine) for plan in plans)
             last = plans[-1]
             dear = f"{last.replicas * machine.price / 3600 / TARGETS[-1] * 1e6:.2f}" if last else "-"
             lines.append(f"| {machine.name} | {name} | {cells} | {dear} |")
     return "\n".join(lines)
 
 
-def plan_cells(plan: Plan | None, machine: Machine) -> str:
+def plan_cell(plan: Plan | None, machine: Machine) -> str:
     """Replicas, load and price of an hour."""
-    return f"{plan.replicas:,} | {plan.load:.2f} | {plan.replicas * machine.price:,.2f}" if plan else "- | - | -"
+    return f"{plan.replicas:,} at {plan.load:.0%}, {plan.replicas * machine.price:,.2f}" if plan else "-"
+
+
+def sweep_table(machine: Machine, rates: Sequence[float], replicas: Sequence[int]) -> str:
+    """Markdown: p50 and p99 in milliseconds and the share that is turned away, for each policy."""
+    lines = [f"| photos/s | replicas | {' | '.join(POLICIES)} |", "|---:|---:|" + "---:|" * len(POLICIES)]
+    for rate in rates:
+        for count in replicas:
+            outcomes = [look(rate / count, count, machine, policy) for policy in POLICIES.values()]
+            cells = " | ".join(sweep_cell(outcome) for outcome in outcomes)
+            lines.append(f"| {rate:,g} | {count} | {cells} |")
+    return "\n".join(lines)
+
+
+def sweep_cell(outcome: Outcome) -> str:
+    """Latencies and who is turned away."""
+    return f"{outcome.latency_s(50) * 1e3:.0f} / {outcome.latency_s(99) * 1e3:.0f} / {outcome.refused_share:.0%}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -301,8 +322,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     checking = commands.add_parser("check")
     checking.add_argument("--seconds", type=float, default=60)
     checking.add_argument("--shares", type=float, nargs="+", default=[0.5, 0.8])
+    sweeping = commands.add_parser("sweep")
+    sweeping.add_argument("--rate", type=float, default=300, help="photos/s of a replica, one by one")
+    sweeping.add_argument("--fixed-share", type=float, default=0.6, help="of a lone photo, paid once a batch")
+    sweeping.add_argument("--rates", type=float, nargs="+", default=[100, 200, 400, 800], help="photos/s that arrive")
+    sweeping.add_argument("--replicas", type=int, nargs="+", default=[1, 2])
     planning = commands.add_parser("plan")
-    planning.add_argument("--cpu-rate", type=float, default=25, help="photos/s of a core, one by one")
+    planning.add_argument("--cpu-rates", type=float, nargs="*", default=[25], help="photos/s of a core, one by one")
     planning.add_argument("--gpu-rates", type=float, nargs="*", default=[100, 300, 1000], help="likewise of a GPU")
     planning.add_argument("--gpu-fixed-share", type=float, default=0.6, help="of a lone photo, paid once a batch")
     planning.add_argument("--core-price", type=float, default=0.05, help="of an hour")
@@ -313,10 +339,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"load average {os.getloadavg()[0]:.1f}")
         print(check(options.shares, options.seconds))
         return
-    core = Machine(f"core, {options.cpu_rate:g}/s", options.cpu_rate, 0.0, options.core_price)
+    if options.command == "sweep":
+        print(sweep_table(Machine("", options.rate, options.fixed_share, 0.0), options.rates, options.replicas))
+        return
     share, price = options.gpu_fixed_share, options.gpu_price
-    machines = [core, *(Machine(f"GPU, {rate:g}/s", rate, share, price) for rate in options.gpu_rates)]
-    print(plan_table(machines, options.latency_ms / 1e3))
+    cores = [Machine(f"core, {rate:g}/s", rate, 0.0, options.core_price) for rate in options.cpu_rates]
+    gpus = [Machine(f"GPU, {rate:g}/s", rate, share, price) for rate in options.gpu_rates]
+    print(plan_table([*cores, *gpus], options.latency_ms / 1e3))
 
 
 if __name__ == "__main__":

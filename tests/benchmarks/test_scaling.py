@@ -12,7 +12,7 @@ from benchmarks.scaling import (
     compare,
     find_plan,
     main,
-    plan_cells,
+    plan_cell,
     stages_s,
 )
 
@@ -51,7 +51,8 @@ def test_times_of_work_tell_times_of_waiting() -> None:
     """At half the load of M/D/1 half of all wait; what is outside of the server's work counts as work, or not."""
     point = compare([Answered(0.2, 0.08, 0.1), Answered(0.4, 0.28, 0.1)], rate=5.0)
     (_, seen), (little, least), (much, most) = point.rows.values()
-    assert (little, much) == (pytest.approx(0.5), pytest.approx(0.6))
+    assert little == pytest.approx(0.5)
+    assert much == pytest.approx(0.6)
     assert seen[0] == pytest.approx(0.3)
     assert least[0] == pytest.approx(0.12, abs=0.02)
     assert 0.28 < least[2] < most[2] < 0.9
@@ -68,11 +69,20 @@ def test_tables() -> None:
         "| 10.0 | measured |  | 100 | 200 | 300 |",
         "| 10.0 | at most | 0.50 | 110 | 200 | 310 |",
     ]
-    assert plan_cells(Plan(1200, 0.85), GPU) == "1,200 | 0.85 | 2,400.00"
-    assert plan_cells(None, GPU) == "- | - | -"
+    assert plan_cell(Plan(1200, 0.85), GPU) == "1,200 at 85%, 2,400.00"
+    assert plan_cell(None, GPU) == "-"
 
 
 def test_the_whole_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["plan", "--cpu-rate", "20", "--gpu-rates", "--latency-ms", "2000"])
+    main(["plan", "--cpu-rates", "20", "--gpu-rates", "--latency-ms", "2000"])
     (row,) = capsys.readouterr().out.splitlines()[2:]
     assert row.startswith("| core, 20/s | one by one | ")
+
+
+def test_a_sweep_shows_who_is_turned_away(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["sweep", "--rate", "100", "--rates", "150", "--replicas", "1", "2"])
+    one, two = ([cell.strip() for cell in row.split("|")] for row in capsys.readouterr().out.splitlines()[2:])
+    assert one[1:3] == ["150", "1"]
+    assert one[3].endswith("/ 33%"), "one by one a third is too much"
+    assert one[4].endswith("/ 0%"), "in batches it is not"
+    assert two[3].endswith("/ 0%")
