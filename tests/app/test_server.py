@@ -55,11 +55,11 @@ class Server:
 
 
 @contextmanager
-def serving(networks: Networks | None, *options: str, program: str = PROGRAM) -> Iterator[Server]:
-    """A server on a free port; without networks those of the package are its defaults."""
+def serving(networks: Networks | None, *options: str, program: str = PROGRAM, **variables: str) -> Iterator[Server]:
+    """A server on a free port, with these variables; without networks those of the package are its defaults."""
     chosen = ("--estimator", str(networks.estimator), "--detector", str(networks.detector)) if networks else ()
     command = (sys.executable, "-c", program, "serve", "--port", "0", *chosen, *options)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), **variables}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         server = Server(process)
         assert process.stderr
@@ -149,10 +149,8 @@ def test_a_caller_who_leaves_is_no_error(server: Server) -> None:
 @pytest.fixture(scope="module")
 def guarded(networks: Networks) -> Iterator[Server]:
     """A server that wants a key."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SKELMAP_API_KEYS", "alice:correct-horse")
-        with serving(networks) as running:
-            yield running
+    with serving(networks, SKELMAP_API_KEYS="alice:correct-horse") as running:
+        yield running
 
 
 @pytest.mark.parametrize(
