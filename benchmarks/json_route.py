@@ -60,8 +60,16 @@ def both_ways() -> FastAPI:
 async def per_second(app: FastAPI, path: str, seconds: float) -> float:
     """Answers of a route."""
     scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
-        "path": path, "raw_path": path.encode(), "query_string": b"", "headers": [], "server": ("localhost", 80),
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [],
+        "server": ("localhost", 80),
     }
 
     async def receive() -> MutableMapping[str, Any]:

@@ -39,7 +39,7 @@ class LiveServer:
 @contextmanager
 def listening(app: ASGIApp) -> Iterator[LiveServer]:
     """Any ASGI app, listening."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", log_config=None, ws="none"))
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_until_complete, args=(server.serve(),))
     thread.start()

@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import PIL.Image
 import pytest
+import requests
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from skelmap_client import Client, KeyRefused
 from starlette.types import Message, Receive, Scope, Send
 
 from app.main import create_app
@@ -14,7 +17,9 @@ from app.middleware.key_gate import KeyGate
 from app.protocols import PROTOCOLS
 from app.security.keys import parse_keys
 from app.settings import Settings
+from pose_core.types import Image
 from tests.app.test_bad_requests import refusal
+from tests.live_server import listening
 
 KEY = {"X-API-Key": "correct horse"}
 
@@ -135,3 +140,34 @@ def test_probes_need_no_key(guarded: TestClient, path: str) -> None:
 
 def test_health_is_open() -> None:
     assert {"/healthz", "/readyz"} <= set(paths(are_open=True))
+
+
+# Real clients
+
+
+@pytest.fixture(scope="module")
+def address(settings: Settings) -> Iterator[str]:
+    """Where a server listens that wants a key."""
+    with listening(create_app(settings.model_copy(update={"api_keys": SecretStr("alice:correct horse")}))) as server:
+        yield server.url
+
+
+def test_our_client_for_python_sends_the_key(address: str, png: bytes) -> None:
+    with Client(address, api_key="correct horse") as client:
+        assert len(client.pose(png).people) == 3
+    with Client(address, api_key="wrong") as client, pytest.raises(KeyRefused):
+        client.pose(png)
+
+
+def test_a_client_of_a1111_sends_it_as_its_password(address: str, photo: Image) -> None:
+    webuiapi = pytest.importorskip("webuiapi", reason="needs the client webuiapi of the extra `test`")
+    api = webuiapi.WebUIApi(baseurl=address)
+    api.set_auth("anybody", "correct horse")
+    answer = api.controlnet_detect([PIL.Image.fromarray(photo)], module="dw_openpose")
+    assert len(answer.json["poses"][0]["people"]) == 3
+    api.session.close()
+
+
+def test_a_large_upload_without_a_key_learns_why(address: str) -> None:
+    answer = requests.post(f"{address}/pose", data=bytes(5 * 2**20), timeout=20)
+    assert answer.status_code == 401

@@ -1,6 +1,7 @@
 """What Prometheus reads: every request counted once, under names that are promised."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -53,6 +54,13 @@ def test_every_promised_name_is_there_from_the_start(fresh: TestClient) -> None:
     answer = fresh.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
     assert families(answer.text) == FAMILIES
+
+
+def test_every_promised_name_is_explained() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    counters = {name for name, kind in FAMILIES.items() if kind == "counter"}
+    names = {f"{name}_total" if name in counters else name for name in FAMILIES}
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []
 
 
 def test_each_request_is_counted_once(fresh: TestClient, png: bytes) -> None:

@@ -48,6 +48,8 @@ def set_right(case: Any, png: bytes) -> None:
     elif isinstance(case.body, dict):
         name = "controlnet_input_images" if case.path == "/controlnet/detect" else "image"
         case.body[name] = {"multipart/form-data": png}.get(case.media_type or "", [text] if "images" in name else text)
+        if case.path == "/sdapi/v1/preprocess":
+            case.body.update(model="DWPose", params={})
     for parameters in (case.query, case.body):
         for name in HARDLY_EVER_RIGHT if isinstance(parameters, dict) else ():
             parameters.pop(name, None)

@@ -1,5 +1,6 @@
 """`skelmap serve` as a process: it listens, answers over real connections, and ends when it is told to."""
 
+import json
 import os
 import socket
 import subprocess
@@ -92,6 +93,39 @@ def test_a_caller_who_leaves_is_no_error(server: Server) -> None:
             assert client.get("/healthz").status_code == 200
             time.sleep(0.02)
     assert "Traceback" not in server.said()
+
+
+@pytest.fixture(scope="module")
+def guarded(networks: Networks) -> Iterator[Server]:
+    """A server that wants a key."""
+    with serving(*options(networks), settings={"SKELMAP_API_KEYS": "alice:correct-horse"}) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 100000\r\n\r\nfirst bytes",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst",
+        b"Content-Length: 3\r\n\r\nmore than was announced",
+        b"Expect: 100-continue\r\nContent-Length: 100000\r\n\r\n",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /models HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_a_stranger_is_answered_and_left_before_his_body_has_come(guarded: Server, body: bytes) -> None:
+    answer = raw(guarded, HEAD + body)
+    assert answer.startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 400 "))
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert not answer.endswith(b"and stayed open")
+
+
+def test_its_log_has_a_line_for_each_request_and_no_key(guarded: Server) -> None:
+    with httpx2.Client(base_url=guarded.url) as client:
+        client.get("/models?secret=query", headers={"X-API-Key": "correct-horse", "X-Request-ID": "mine"})
+    line = json.loads(guarded.wait_for(r'\{.*"request_id": "mine".*\}')[0])
+    assert (line["event"], line["route"], line["code"], line["key_name"]) == ("request", "/models", 200, "alice")
+    assert "correct-horse" not in guarded.said()
+    assert "secret" not in guarded.said()
 
 
 def test_it_ends_when_it_is_told_to_and_finishes_its_work(networks: Networks, png: bytes) -> None:

@@ -65,7 +65,7 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
 def listening(settings: Settings) -> Iterator[Front]:
     """The server in a thread, on a free port."""
     front = Front(create_app(settings))
-    server = uvicorn.Server(uvicorn.Config(front, port=0, log_level="warning", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(front, port=0, log_level="warning", log_config=None, ws="none"))
     thread = Thread(target=server.run)
     thread.start()
     try:
