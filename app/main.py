@@ -58,7 +58,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = app.state.engine = Engine(settings.limits, both(metrics.observe(), observe))
-        app.state.models = ModelStore(settings, engine.open_lane, engine.close_lane)
+        app.state.models = ModelStore(settings, engine.lanes.open, engine.lanes.close)
         app.state.defaults = Defaults(app.state.models, settings, engine.readiness)
         loading = asyncio.create_task(engine.aside(app.state.defaults.load))
         with doing_jobs(generation) as app.state.jobs:

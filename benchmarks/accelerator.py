@@ -1,4 +1,4 @@
-"""What sharing runs is worth on an accelerator: a lane with a stub whose runs cost much and rows little."""
+"""What sharing runs is worth on an accelerator: a lane with a stub whose runs cost much each and little per row."""
 
 import asyncio
 import time
@@ -44,7 +44,7 @@ async def requests_per_second(batch_size: int, seconds: float) -> float:
     """What 16 clients get from a lane of batches up to that size."""
     network = Accelerator()
     engine = Engine(Limits(active=CLIENTS, batch_size=batch_size))
-    engine.open_lane(cast("Session", network), time.monotonic())
+    engine.lanes.open(cast("Session", network), time.monotonic())
     until = time.monotonic() + seconds
 
     async def work() -> int:

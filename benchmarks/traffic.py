@@ -117,12 +117,14 @@ class Client:
     async def ask(self, request: bytes) -> Reply:
         """Send a request and wait for the answer."""
         began = time.perf_counter()
-        try:
-            status, body = await self._exchange(request)
-        except (OSError, EOFError, ValueError):
-            self.close()
-            return Reply(0, time.perf_counter() - began)
-        return Reply(status, time.perf_counter() - began, body)
+        for _ in range(1 + (self._writer is not None)):  # an old connection may have been closed for being idle
+            try:
+                status, body = await self._exchange(request)
+            except (OSError, EOFError, ValueError):
+                self.close()
+            else:
+                return Reply(status, time.perf_counter() - began, body)
+        return Reply(0, time.perf_counter() - began)
 
     async def leave_during(self, request: bytes, after_s: float) -> None:
         """Send a request and be gone before its answer."""

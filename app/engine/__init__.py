@@ -2,12 +2,13 @@
 
 limits = Limits(workers=2)
 engine = Engine(limits, Observe(batch=print))
-engine.open_lane(session, time.monotonic())
+engine.lanes.open(session, time.monotonic())
 result = await engine.run(pipeline.steps(image, PeopleRequest(), timer), timer)
 """
 
-from app.engine.engine import Engine, Limits
+from app.engine.engine import Engine
 from app.engine.errors import ClientGone, DeadlineExceeded, EngineError, Overloaded, Unavailable
+from app.engine.limits import Limits
 from app.engine.observe import BatchRun, ModelLoaded, Observe, both
 from app.engine.readiness import Readiness
 

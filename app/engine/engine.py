@@ -6,50 +6,22 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from threading import RLock
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from app.engine.admission import Admission, Room, Ticket
-from app.engine.errors import ClientGone, DeadlineExceeded, EngineError, Overloaded, Unavailable
-from app.engine.lane import Batching, Lane
-from app.engine.observe import FailedReason, ModelLoaded, Observe
+from app.engine.errors import ClientGone, DeadlineExceeded, Overloaded, Unavailable
+from app.engine.failures import why_failed
+from app.engine.lane import Lane
+from app.engine.lanes import Lanes
+from app.engine.limits import Limits
+from app.engine.observe import Observe
 from app.engine.readiness import Readiness
 from app.engine.threads import aside, make_way, outcome
-from pose_core.errors import InvalidInput, ModelError, OutOfMemory, WeightsMissing
-from pose_core.session import CUDA, Session
+from pose_core.errors import ModelError
 from pose_core.steps import NetworkRun, Outputs, Steps, run_in_batches, without_networks
 from pose_core.timing import Timer
 
 Result = TypeVar("Result")
-
-CPU_BATCH: Final = 4
-CUDA_BATCH: Final = 16
-"""Largest batches unless told otherwise: a CPU gains nothing from larger ones, and everybody in them waits longer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an engine does at the most.
-
-    Attributes:
-        workers: threads that decode, draw and encode.
-        active: requests worked on at a time, whose photos are in memory.
-        queue: requests that wait beyond those.
-        items: photos for detectors and people for estimators, of all requests together.
-        batch_size: largest batch; 0 chooses by device.
-        batch_delay_s: how long rows wait for others to join them.
-        timeout_s: how long a request may take.
-        niceness: of threads that compute, so that the event loop answers also when there are more than cores.
-    """
-
-    workers: int = 2
-    active: int = 16
-    queue: int = 32
-    items: int = 256
-    batch_size: int = 0
-    batch_delay_s: float = 0.0
-    timeout_s: float = 30.0
-    niceness: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,55 +41,22 @@ class Engine:
 
     Attributes:
         readiness: why the server should not be asked.
+        lanes: the networks.
         admission: who is in.
     """
 
     def __init__(self, limits: Limits, observe: Observe = Observe()) -> None:  # noqa: B008 - frozen
         self.readiness = Readiness(observe.ready)
+        self.lanes = Lanes(limits, self.readiness, observe)
         self.admission = Admission(Room(limits.active + limits.queue, limits.items), observe.requests)
         self._limits = limits
         self._observe = observe
         self._threads = ThreadPoolExecutor(limits.workers, "skelmap", make_way, (limits.niceness,))
         self._turns = asyncio.Semaphore(limits.active)
-        self._lanes: dict[int, Lane] = {}
-        self._lock = RLock()
-
-    # Networks
-
-    def open_lane(self, session: Session, since: float) -> None:
-        """Warm up a network that was loaded from the monotonic time `since` on, and run it in a lane from now on.
-
-        Raises:
-            ModelError: it does not work.
-        """
-        size = self._limits.batch_size or (CUDA_BATCH if session.provider == CUDA else CPU_BATCH)
-        batching = Batching(size, self._limits.batch_delay_s, self._limits.niceness)
-        lane = Lane(session.path.stem, session, batching, readiness=self.readiness, observe=self._observe)
-        lane.warm_up()
-        lane.start()
-        with self._lock:
-            self._lanes[id(session)] = lane
-            if self.admission.draining:
-                self.close_lane(session)
-        seconds = time.monotonic() - since
-        self._observe.loaded(ModelLoaded(session.path.stem, session.sha256, session.provider, seconds))
-
-    def close_lane(self, session: Session) -> None:
-        """A network is no longer kept; requests that still hold it run it without a lane."""
-        if (lane := self._lanes.pop(id(session), None)) is not None:
-            lane.close()
 
     def why_not_ready(self) -> list[str]:
         """Reasons against asking this server; empty when it is ready."""
-        now = time.monotonic()
-        stuck = (
-            f"{lane.name} has been running one batch for {now - since:.0f} s"
-            for lane in list(self._lanes.values())
-            if (since := lane.busy_since) is not None and now - since > self._limits.timeout_s
-        )
-        return [*self.readiness.reasons, *stuck]
-
-    # Requests
+        return [*self.readiness.reasons, *self.lanes.stuck()]
 
     def check(self, timeout_s: float | None = None) -> None:
         """Nothing, where a request that arrives now would be let in.
@@ -176,7 +115,7 @@ class Engine:
         try:
             result = await _first_of(work, gone, allowed_s)
         except Exception as error:
-            if (reason := _why_failed(error)) is not None:
+            if (reason := why_failed(error)) is not None:
                 self._observe.failed(reason)
             raise
         finally:
@@ -223,7 +162,7 @@ class Engine:
                     result: Result = step.result
                     return result
                 ticket.found(len(step.rows))
-                lane = self._lanes.get(id(step.network))
+                lane = self.lanes.of(step.network)
                 outputs = await self._run(lane, step, timer, deadline)
 
     async def _run(self, lane: Lane | None, step: NetworkRun, timer: Timer, deadline: float) -> Outputs:
@@ -253,13 +192,8 @@ class Engine:
 
     def close(self) -> None:
         """Let nobody in any more, finish what the lanes hold, and end all threads that end by themselves."""
-        with self._lock:
-            self.admission.draining = True
-            lanes = [self._lanes.pop(key) for key in list(self._lanes)]
-        for lane in lanes:
-            lane.close()
-        for lane in lanes:
-            lane.join(timeout_s=1.0)
+        self.admission.draining = True
+        self.lanes.close_all()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
@@ -287,21 +221,3 @@ async def _first_of(work: "asyncio.Task[Result]", gone: Callable[[], Awaitable[N
         watch.cancel()
         work.cancel()
         del work
-
-
-FAILED: dict[type[Exception], FailedReason | None] = {
-    InvalidInput: None,
-    DeadlineExceeded: "deadline",
-    ClientGone: "client_gone",
-    WeightsMissing: "unavailable",
-    EngineError: "unavailable",
-    ModelError: "network",
-    Exception: "error",
-}
-"""What each exception means to whoever counts failures; a derived class not listed means the same as its base."""
-
-
-def _why_failed(error: Exception) -> FailedReason | None:
-    if isinstance(error, Unavailable) and isinstance(error.__cause__, OutOfMemory):
-        return "out_of_memory"
-    return next(FAILED[kind] for kind in type(error).__mro__ if kind in FAILED)

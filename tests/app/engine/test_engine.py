@@ -73,6 +73,12 @@ class House:
         """Ask for values, without waiting."""
         return asyncio.create_task(self.engine.run(self.times_ten(*values), Timer(), **options))
 
+    @property
+    def waiting(self) -> int:
+        """Rows that wait for the network."""
+        lane = self.engine.lanes.of(self.network)
+        return lane.waiting if lane else 0
+
     async def running(self) -> None:
         """Until one more run has begun."""
         await asyncio.to_thread(self.network.wait_for_run)
@@ -82,7 +88,7 @@ class House:
 async def a_house(limits: Limits = Limits(), network: StubSession | None = None) -> AsyncIterator[House]:  # noqa: B008
     told = Told()
     engine, network = Engine(limits, told.observe), network or StubSession()
-    engine.open_lane(cast("Session", network), time.monotonic())
+    engine.lanes.open(cast("Session", network), time.monotonic())
     network.batches.clear()
     while network.entered.acquire(blocking=False):
         pass
@@ -114,7 +120,7 @@ def test_requests_share_the_runs_of_a_network() -> None:
             first = house.start(1)
             await house.running()
             others = [house.start(value) for value in (2, 3, 4)]
-            await until(lambda: house.engine._lanes[id(house.network)].waiting == 3)
+            await until(lambda: house.waiting == 3)
             house.network.open.set()
             assert await first == [10]
             assert [await other for other in others] == [[20], [30], [40]]
@@ -150,7 +156,7 @@ def test_a_request_may_use_a_network_many_times() -> None:
 def test_a_network_that_was_dropped_still_serves_who_holds_it() -> None:
     async def story() -> None:
         async with a_house() as house:
-            house.engine.close_lane(cast("Session", house.network))
+            house.engine.lanes.close(cast("Session", house.network))
             timer = Timer()
             assert await house.engine.run(house.times_ten(1, 2, 3), timer) == [10, 20, 30]
             assert set(timer.seconds) == {"queue", "stub"}
@@ -309,7 +315,7 @@ def test_a_client_that_leaves_while_it_waits_costs_no_run() -> None:
             held = house.start(1)
             await house.running()
             waiting = house.start(2, gone=leaving(gone))
-            await until(lambda: house.engine._lanes[id(house.network)].waiting == 1)
+            await until(lambda: house.waiting == 1)
             gone.set()
             with pytest.raises(ClientGone):
                 await waiting
@@ -449,8 +455,8 @@ def test_a_network_that_arrives_after_the_end_gets_no_lane() -> None:
     async def story() -> None:
         async with a_house() as house:
             house.engine.close()
-            house.engine.open_lane(cast("Session", house.network), time.monotonic())
-            assert house.engine._lanes == {}
+            house.engine.lanes.open(cast("Session", house.network), time.monotonic())
+            assert house.engine.lanes.of(house.network) is None
 
     play(story)
 

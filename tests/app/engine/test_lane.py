@@ -331,7 +331,7 @@ def test_a_lane_that_dies_of_a_mistake_of_ours_says_so() -> None:
     with a_lane(StubNetwork()) as stage:
         stage.hold()
         waiting = stage.submit(1)
-        stage.lane._answer = None  # type: ignore[method-assign, assignment]
+        stage.lane._runner.answer = None  # type: ignore[method-assign, assignment]
         stage.work_off()
     assert isinstance(problem(waiting), (Unavailable, TypeError))
     assert "stub died" in str(stage.readiness.fatal)
