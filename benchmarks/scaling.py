@@ -281,7 +281,7 @@ def look(rate_each: float, replicas: int, machine: Machine, policy: Policy) -> O
 
 
 def plan_table(machines: Sequence[Machine], latency_s: float) -> str:
-    """Markdown: replicas, their load and the price of an hour for each target; the price of a million at the largest."""
+    """Markdown: replicas, their load and the price of an hour for each target; at the largest, of a million photos."""
     heads = " | ".join(f"{target:,}/s" for target in TARGETS)
     lines = [f"| replica | policy | {heads} | a million |", "|---|---|" + "---:|" * (len(TARGETS) + 1)]
     for machine in machines:

@@ -14,17 +14,18 @@ from tests.live_server import listening, tiny_settings
 
 
 @pytest.mark.ray
-def test_a_cluster_does_a_batch_and_serves(tmp_path: Path, photo: Image) -> None:
+def test_a_cluster_does_a_batch_and_serves(tmp_path: Path, photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"{number:02d}.jpg" for number in range(20)]
-    source, dest = write_album(tmp_path / "in", names, ["bad.jpg"]), tmp_path / "out"
+    write_album(tmp_path / "in", names, ["bad.jpg"])
     with (
         tiny_settings(tmp_path) as settings,
         listening(create_app(settings)) as plain,
         ray_cluster(1, FOLDER) as cluster,
     ):
+        monkeypatch.chdir(tmp_path)  # where workers are not
         options = ("--shard-size", 7, "--ray", cluster.address)
-        result = run_batch(source, dest, *options, environment=cluster.environment)
+        result = run_batch("in", Path("out"), *options, environment=cluster.environment)
         assert result.returncode == 0, result.stderr
-        assert_complete(dest, [name[:2] for name in names], ["bad.jpg"])
+        assert_complete(tmp_path / "out", [name[:2] for name in names], ["bad.jpg"])
         with serving(cluster, settings, tmp_path, replicas=1) as url:
             assert_answers_like(plain.url, url, write_png(photo))

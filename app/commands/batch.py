@@ -23,6 +23,7 @@ from app.batch.worker import Done, Failed
 from app.commands import options
 from app.models import ModelStore
 from app.parameters import PoseParameters
+from app.settings import Settings
 from pose_core.session import CPU
 
 GPU_WORKERS = 2
@@ -78,13 +79,21 @@ def batch(
         on_empty=on_empty,
     )
     settings = options.settings_of(estimator=estimator, detector=detector, device=device, threads=threads)
-    job = Job(check_outputs(output), parameters, settings)
+    job = Job(check_outputs(output), parameters, anywhere(settings))
+    dest = dest.absolute()
     found = find_source(source, dest)
     with hired(job, dest, workers, ray, gpus_per_worker) as crew, leading(dest):
         begin(dest, found, job)
         failed = finish(crew, dest, shards_of(dest, found, shard_size))
     if failed:
         raise typer.Exit(1)
+
+
+def anywhere(settings: Settings) -> Settings:
+    """The same networks, for workers that are in other folders."""
+    files = {name: getattr(settings, name) for name in ("estimator", "detector")}
+    paths = {name: str(Path(file).absolute()) for name, file in files.items() if file.endswith(".onnx")}
+    return settings.model_copy(update=paths)
 
 
 @contextmanager

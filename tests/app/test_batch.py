@@ -14,6 +14,7 @@ from app.batch.crews.actors import connected
 from app.batch.destination import begin, leading
 from app.batch.outputs import check_outputs
 from app.batch.sources import Source
+from app.commands.batch import anywhere
 from app.settings import Settings
 from pose_core.errors import InvalidInput
 from tests.app.albums import (
@@ -178,6 +179,15 @@ def test_another_job_in_the_same_folder_is_refused(tmp_path: Path, settings: Set
         begin(tmp_path, source, make_job(settings, "npz"))
     with pytest.raises(InvalidInput, match=r"was begun with source '.*/in', now it is '.*/elsewhere'"):
         begin(tmp_path, Source(tmp_path / "elsewhere"), make_job(settings, "png"))
+
+
+def test_files_of_networks_are_found_from_other_folders(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = settings.model_copy(update={"estimator": "mine.onnx", "detector": "yolox-l"})
+    meant = anywhere(given)
+    assert (meant.estimator, meant.detector) == (str(tmp_path / "mine.onnx"), "yolox-l")
 
 
 def test_threads_and_device_may_change(tmp_path: Path, settings: Settings) -> None:

@@ -22,6 +22,8 @@ from training.log import read_log
 logger = logging.getLogger(__name__)
 
 EPOCHS, STEPS = 8, 32
+STOP = 20
+"""Where the first command stops, for another one to go on."""
 RUN = ("run", "folder-t", "--debug", "--device", "cpu", "--epochs", str(EPOCHS))
 
 
@@ -43,8 +45,10 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 @pytest.mark.slow
 def test_a_run_that_loses_a_process_ends_like_one_that_does_not(cluster: RayCluster, tmp_path: Path) -> None:
     broken, whole = tmp_path / "broken", tmp_path / "whole"
-    command = [sys.executable, "-m", "training", *RUN, "--output", str(broken)]
-    with started([*command, "--ray", cluster.address, "--ray-workers", "2"], cluster.environment) as driver:
+    on_ray = ("--ray", cluster.address, "--ray-workers", "2")
+    training = (sys.executable, "-m", "training")
+    command = [*training, *RUN, "--output", str(broken), "--steps", str(STOP), *on_ray]
+    with started(command, cluster.environment) as driver:
         wait_until(lambda: len(list_checkpoints(broken)) >= 1 or driver.poll() is not None)
         victims = cluster.processes("ray::RayTrainWorker")
         assert len(victims) == 2
@@ -52,12 +56,16 @@ def test_a_run_that_loses_a_process_ends_like_one_that_does_not(cluster: RayClus
         reached = int(list_checkpoints(broken)[-1].name.removeprefix("step-"))
         said = driver.communicate()[0]
     assert driver.returncode == 0
+    assert f"{broken}: {STOP} steps" in said
+    assert reached < STOP, "it was killed before the end"
+    logger.info("a process was killed after step %d of %d", reached, STEPS)
+    resume = [*training, "resume", str(broken), "--device", "cpu", *on_ray]
+    with started(resume, cluster.environment) as driver:
+        said = driver.communicate()[0]
     assert f"{broken}: {STEPS} steps" in said
-    assert reached < STEPS, "it was killed before the end"
     losses = [loss for record in read_log(broken / "log.jsonl") for loss in record.get("losses", {}).values()]
     assert [record["step"] for record in read_log(broken / "log.jsonl") if "losses" in record] == [*range(1, STEPS + 1)]
     assert all(map(math.isfinite, losses))
-    logger.info("a process was killed after step %d of %d", reached, STEPS)
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     command = [*torchrun, "-m", "training", *RUN, "--output", str(whole)]
     subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True)

@@ -49,7 +49,7 @@ def test_answers_keep_coming_when_a_node_is_lost(
 ) -> None:
     png = write_png(photo)
     expected = post(server.url, png, format="png").content
-    outcomes: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter(answered=0, lost=0)
     enough = Event()
 
     def client() -> None:
