@@ -20,6 +20,8 @@ LOCKS: dict[str, tuple[str, ...]] = {
     "gpu": ("gpu", "telemetry"),
     "cpu-controlnet": ("cpu", "telemetry", "controlnet"),
     "gpu-controlnet": ("gpu", "telemetry", "controlnet"),
+    "cpu-ray": ("cpu", "telemetry", "ray"),
+    "gpu-ray": ("gpu", "telemetry", "ray"),
 }
 """RUNTIME, or RUNTIME-EXTRAS, of the Dockerfile -> the extras of pyproject.toml that it installs."""
 
