@@ -28,6 +28,7 @@ def url(settings: Settings) -> Iterator[str]:
     """A server that draws only small maps."""
     small = {"max_canvas_pixels": 250_000, "max_pixels": 250_000}
     with listening(create_app(settings.model_copy(update=small))) as server:
+        server.wait_until_ready()
         yield server.url
 
 
