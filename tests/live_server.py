@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import httpx2
 import pytest
 import uvicorn
 from starlette.types import ASGIApp
@@ -34,6 +35,13 @@ class LiveServer:
 
     url: str
     loop: asyncio.AbstractEventLoop
+
+    def wait_until_ready(self) -> None:
+        """Wait until its networks are loaded."""
+        deadline = time.monotonic() + 20
+        while httpx2.get(f"{self.url}/readyz").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from app.security.keys import parse_keys
 from app.settings import Settings
 from pose_core.types import Image
 from tests.app.test_bad_requests import refusal
+from tests.app.waiting import loaded
 from tests.live_server import listening
 
 KEY = {"X-API-Key": "correct-horse"}
@@ -29,6 +30,7 @@ def guarded(settings: Settings) -> Iterator[TestClient]:
     """A server that wants a key."""
     keys = SecretStr("alice:correct-horse,bob:tr0ub4dor:3")
     with TestClient(create_app(settings.model_copy(update={"api_keys": keys}))) as client:
+        loaded(client)
         yield client
 
 

@@ -36,6 +36,7 @@ def url(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     jobs = JobSettings(url=SecretStr(f"sqlite:///{tmp_path_factory.mktemp('jobs')}/jobs.db"), max_waiting=10_000)
     generation = Generation(TinyGenerator(), GenerationLimits(max_steps=50, max_images=3), jobs)
     with listening(create_app(settings.model_copy(update=small), generation)) as server:
+        server.wait_until_ready()
         yield server.url
 
 

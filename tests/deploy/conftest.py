@@ -20,4 +20,5 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def server(settings: Settings) -> Iterator[LiveServer]:
     """A server that sees the same three people in every photo."""
     with listening(create_app(settings)) as running:
+        running.wait_until_ready()
         yield running
