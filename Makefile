@@ -70,5 +70,5 @@ $(VENV)/.train: pyproject.toml constraints.txt
 
 $(VENV)/.test: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) --editable '.[cpu,controlnet,ray,train,test]'
+	$(INSTALL) --editable '.[cpu,controlnet,ray,telemetry,train,test]'
 	touch $@ $(VENV)/.serve $(VENV)/.train
