@@ -119,3 +119,26 @@ def test_a_clock_that_is_set_changes_nothing() -> None:
         and (node.value.id, node.attr) in wall_clocks
     ]
     assert found == []
+
+
+# ---- without asserts
+
+
+@pytest.mark.slow
+def test_nothing_a_user_does_is_left_to_asserts(networks: Sequence[str], png: bytes, tmp_path: Path) -> None:
+    """`python -O` leaves them out; the code has to be compiled again for it."""
+    optimised = {"PYTHONOPTIMIZE": "1", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    with serving(*networks, settings=optimised) as server, httpx2.Client(base_url=server.url, timeout=60) as client:
+        server.wait_until_ready()
+        assert len(client.post("/pose", content=png).json()["people"]) == 3
+        assert client.post("/pose", content=png[:100]).status_code == 422
+        assert client.post("/pose", content=b"no photo").status_code == 415
+        assert client.post("/pose?style=none", content=png).status_code == 422
+        assert client.post("/pose?boxes=[[1]]", content=png).status_code == 422
+        assert client.post("/pose", content=png, headers={"X-Request-Timeout": "soon"}).status_code == 422
+        assert client.post("/render", json={"people": 1}).status_code == 422
+        assert client.post("/render", content=b"{").status_code == 400
+        assert client.post("/controlnet/detect", json={"controlnet_module": "none"}).status_code == 422
+        assert client.post("/nothing").status_code == 404
+        assert "Traceback" not in server.said()
+        assert server.end() == 0
