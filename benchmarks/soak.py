@@ -101,7 +101,7 @@ async def traffic(server: Server, prepared: dict[str, bytes], seconds: float) ->
             else:
                 await client.ask(prepared[kind])
             sent += 1
-        client.close()
+        await client.close()
 
     await asyncio.gather(*(work() for _ in range(CLIENTS)))
     return sent

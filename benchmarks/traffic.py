@@ -121,7 +121,7 @@ class Client:
             try:
                 status, body = await self._exchange(request)
             except (OSError, EOFError, ValueError):
-                self.close()
+                await self.close()
             else:
                 return Reply(status, time.perf_counter() - began, body)
         return Reply(0, time.perf_counter() - began)
@@ -133,7 +133,7 @@ class Client:
             assert self._writer
             self._writer.write(request)
             await asyncio.sleep(after_s)
-        self.close()
+        await self.close()
 
     async def _exchange(self, request: bytes) -> tuple[int, bytes]:
         reader, writer = await self._open()
@@ -143,7 +143,7 @@ class Client:
         headers = dict(line.split(b": ", 1) for line in lines[1:] if b": " in line)
         body = await reader.readexactly(int(headers.get(b"content-length", b"0")))
         if headers.get(b"connection") == b"close":
-            self.close()
+            await self.close()
         return int(head[9:12]), body
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -151,11 +151,13 @@ class Client:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, limit=2**22)
         return self._reader, self._writer
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the connection."""
-        if self._writer is not None:
-            self._writer.close()
-        self._reader = self._writer = None
+        writer, self._reader, self._writer = self._writer, None, None
+        if writer is not None:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 async def closed_loop(port: int, request: bytes, clients: int, seconds: float) -> list[Reply]:
@@ -167,7 +169,7 @@ async def closed_loop(port: int, request: bytes, clients: int, seconds: float) -
         client = Client(port)
         while time.monotonic() < until:
             replies.append(await client.ask(request))
-        client.close()
+        await client.close()
 
     await asyncio.gather(*(work() for _ in range(clients)))
     return replies
@@ -194,7 +196,7 @@ async def open_loop(port: int, request: bytes, per_second: float, seconds: float
         await asyncio.sleep(0.002)
     await asyncio.gather(*tasks)
     for client in free:
-        client.close()
+        await client.close()
     return replies
 
 

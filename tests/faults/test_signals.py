@@ -12,6 +12,7 @@ from threading import Event, Semaphore, Thread
 import httpx2
 import pytest
 
+from app.commands import EXIT_MODEL
 from app.server import EXIT_NOW
 from tests.server_process import PATIENCE_S, PROGRAM, Server, serving
 
@@ -22,6 +23,20 @@ opened = session._open_runtime
 session._open_runtime = lambda path, *rest: opened(path, *rest) if path.stem == "probe" else time.sleep(600)
 """
 """Stands before `PROGRAM`: networks take for ever to load."""
+
+
+LOSES_ITS_DEVICE = """
+import pose_core.session as session
+run = session.Session.run
+
+def lost(self, tensor, stop=None):
+    if stop:
+        raise session.DeviceLost("CUDA failure 700: an illegal memory access was encountered")
+    return run(self, tensor)
+
+session.Session.run = lost
+"""
+"""Stands before `PROGRAM`: networks load, and fail for good with the first request."""
 
 
 def hold(server: Server) -> socket.socket:
@@ -65,6 +80,15 @@ def wait(server: Server, seconds: float) -> None:
 def test_what_is_not_done_in_the_time_for_it_is_cut_off(networks: Sequence[str]) -> None:
     with serving(*networks, settings={"SKELMAP_SHUTDOWN_TIMEOUT_S": "1"}) as server, hold(server):
         assert server.end() == 0
+
+
+def test_a_lost_device_ends_the_process(networks: Sequence[str], png: bytes) -> None:
+    """So that whoever supervises it starts another."""
+    with serving(*networks, program=LOSES_ITS_DEVICE + PROGRAM) as server:
+        server.wait_until_ready()
+        assert httpx2.post(f"{server.url}/pose", content=png).status_code == 503
+        assert server.process.wait(PATIENCE_S) == EXIT_MODEL
+        server.wait_for("error: CUDA failure 700")
 
 
 @pytest.mark.parametrize("repetition", range(1))
