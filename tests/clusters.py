@@ -130,7 +130,8 @@ def started(
 ) -> Iterator[subprocess.Popen[str]]:
     """A process that does not outlive its test; what it says goes to `log`, or waits to be read."""
     to = log or subprocess.PIPE
-    with subprocess.Popen(arguments, env=environment, stdout=to, stderr=to, text=True) as process:
+    listens = ("env", "--default-signal=INT", *arguments)  # also where the tests run in the background of a shell
+    with subprocess.Popen(listens, env=environment, stdout=to, stderr=to, text=True) as process:
         try:
             yield process
         finally:
