@@ -60,7 +60,7 @@ def create_app(
         engine = app.state.engine = Engine(settings.limits, both(metrics.observe(), observe))
         app.state.models = ModelStore(settings, engine.lanes.open, engine.lanes.close)
         app.state.defaults = Defaults(app.state.models, settings, engine.readiness)
-        loading = asyncio.create_task(engine.aside(app.state.defaults.load))
+        loading = asyncio.create_task(engine.threads.aside(app.state.defaults.load))
         with doing_jobs(generation) as app.state.jobs:
             yield
         loading.cancel()

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -12,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.engine import Engine
+from app.exits import EXIT_MODEL, EXIT_NOW
 from app.settings import Settings
 from pose_core.errors import PoseError
 
@@ -19,8 +21,8 @@ logger = logging.getLogger("skelmap")
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
-EXIT_NOW: Final = 70
-"""Exit code after a second signal: requests were cut off."""
+END_S: Final = 2.0
+"""How long the end waits for threads; a network that is still being loaded may be done by then."""
 
 
 class Server(uvicorn.Server):
@@ -83,7 +85,7 @@ def serve(app: FastAPI, settings: Settings, host: str, port: int) -> None:
 
     Raises:
         PoseError: what only another process can get over.
-        SystemExit: the port cannot be listened on.
+        SystemExit: the end; with EXIT_MODEL where the port cannot be listened on.
     """
     config = uvicorn.Config(
         app,
@@ -95,7 +97,18 @@ def serve(app: FastAPI, settings: Settings, host: str, port: int) -> None:
         access_log=False,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
-    Server(config, app, settings).run()
+    code = 0
+    try:
+        Server(config, app, settings).run()
+    except SystemExit as ended:  # the port
+        code = EXIT_MODEL if ended.code else 0
     fatal: PoseError | None = app.state.engine.readiness.fatal
+    if left := app.state.engine.threads.left_behind(END_S):
+        logger.warning("not waited for: %s", ", ".join(left))
+        if fatal:
+            logger.error("%s", fatal)
+        logging.shutdown()
+        os._exit(EXIT_MODEL if fatal else code)
     if fatal:
         raise fatal
+    sys.exit(code)

@@ -8,6 +8,7 @@ import typer
 
 from app import __version__
 from app.commands import batch, convert, doctor, generate, models, render, run, serve
+from app.exits import EXIT_FAILED, EXIT_MODEL, EXIT_USAGE
 from pose_core.errors import InvalidInput, PoseError
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -19,10 +20,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "generate": generate.generate,
     "doctor": doctor.doctor,
 }
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_MODEL = 3
 
 
 def _show_version(asked: bool) -> None:

@@ -16,7 +16,7 @@ from app.engine.lanes import Lanes
 from app.engine.limits import Limits
 from app.engine.observe import Observe
 from app.engine.readiness import Readiness
-from app.engine.threads import aside, make_way, outcome
+from app.engine.threads import Threads, make_way, outcome
 from pose_core.errors import ModelError
 from pose_core.steps import NetworkRun, Outputs, Steps, run_in_batches, without_networks
 from pose_core.timing import Timer
@@ -41,17 +41,19 @@ class Engine:
 
     Attributes:
         readiness: why the server should not be asked.
+        threads: in which networks are loaded and run.
         lanes: the networks.
         admission: who is in.
     """
 
     def __init__(self, limits: Limits, observe: Observe = Observe()) -> None:  # noqa: B008 - frozen
         self.readiness = Readiness(observe.ready)
-        self.lanes = Lanes(limits, self.readiness, observe)
+        self.threads = Threads(limits.niceness)
+        self.lanes = Lanes(limits, self.threads, self.readiness, observe)
         self.admission = Admission(Room(limits.active + limits.queue, limits.items), observe.requests)
         self._limits = limits
         self._observe = observe
-        self._threads = ThreadPoolExecutor(limits.workers, "skelmap", make_way, (limits.niceness,))
+        self._workers = ThreadPoolExecutor(limits.workers, "skelmap", make_way, (limits.niceness,))
         self._turns = asyncio.Semaphore(limits.active)
 
     def why_not_ready(self) -> list[str]:
@@ -65,10 +67,6 @@ class Engine:
             Overloaded: it would not.
         """
         self._let_in(self.admission.check, timeout_s)
-
-    async def aside(self, function: Callable[[], Result]) -> Result:
-        """The result of a function that takes long, such as loading a network, called in a thread of its own."""
-        return await aside(function, self._limits.niceness)
 
     async def call(
         self,
@@ -144,7 +142,7 @@ class Engine:
         prepare: Callable[[], object] | None,
     ) -> Result:
         if prepare is not None:
-            await self.aside(prepare)
+            await self.threads.aside(prepare)
         asked = time.monotonic()
         async with self._turns:
             timer.add("queue", time.monotonic() - asked)
@@ -178,7 +176,7 @@ class Engine:
         """The result of a function, called in one of the threads; cancelled only when that thread is free again."""
         loop, free = asyncio.get_running_loop(), asyncio.Event()
         try:
-            future = self._threads.submit(function)
+            future = self._workers.submit(function)
         except RuntimeError as error:
             raise Unavailable("the server is shutting down") from error
         try:
@@ -194,7 +192,7 @@ class Engine:
         """Let nobody in any more, finish what the lanes hold, and end all threads that end by themselves."""
         self.admission.draining = True
         self.lanes.close_all()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._workers.shutdown(wait=True, cancel_futures=True)
 
 
 def _advance(steps: Steps[Result], answer: Outputs | None) -> NetworkRun | Finished[Result]:

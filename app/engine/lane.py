@@ -17,7 +17,7 @@ from app.engine.observe import Observe
 from app.engine.queue import Answered, FairQueue, Job, Share
 from app.engine.readiness import Readiness
 from app.engine.runner import Runner, fail
-from app.engine.threads import make_way
+from app.engine.threads import Threads
 from pose_core.errors import DeviceLost, DeviceUnavailable, ModelError
 from pose_core.steps import Network
 
@@ -34,12 +34,10 @@ class Batching:
     Attributes:
         max_size: largest batch.
         max_delay_s: how long rows wait for others to join them; 0 takes what is there.
-        niceness: of the thread.
     """
 
     max_size: int = 16
     max_delay_s: float = 0.0
-    niceness: int = 0
 
 
 class Lane:
@@ -75,7 +73,7 @@ class Lane:
         self._probe_at: float | None = None
         self._closed = False
         self._dead = False
-        self._thread = Thread(target=self._work, name=f"lane {name}", daemon=True)
+        self._thread: Thread | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -100,9 +98,9 @@ class Lane:
         """
         self._runner.warm_up()
 
-    def start(self) -> None:
+    def start(self, threads: Threads) -> None:
         """Begin to work."""
-        self._thread.start()
+        self._thread = threads.start(self._work, f"lane {self.name}")
 
     def close(self) -> None:
         """Take nothing more, finish what waits, then end the thread."""
@@ -112,7 +110,8 @@ class Lane:
 
     def join(self, timeout_s: float) -> None:
         """Wait until the thread has ended, but not for ever."""
-        self._thread.join(timeout_s)
+        if self._thread is not None:
+            self._thread.join(timeout_s)
 
     def submit(self, rows: Float32[np.ndarray, "rows 3 height width"], deadline: float) -> Future[Answered]:
         """Let rows wait for their runs; cancelling the future takes them back.
@@ -152,7 +151,6 @@ class Lane:
         self._runner.stop_if_unwanted()
 
     def _work(self) -> None:
-        make_way(self._batching.niceness)
         shares: list[Share] | None = []
         try:
             while (shares := self._next()) is not None:

@@ -8,6 +8,7 @@ from app.engine.lane import Batching, Lane
 from app.engine.limits import Limits
 from app.engine.observe import ModelLoaded, Observe
 from app.engine.readiness import Readiness
+from app.engine.threads import Threads
 from pose_core.session import CUDA, Session
 from pose_core.steps import Network
 
@@ -22,8 +23,9 @@ END_S: Final = 1.0
 class Lanes:
     """Opens and closes lanes; safe for threads."""
 
-    def __init__(self, limits: Limits, readiness: Readiness, observe: Observe) -> None:
+    def __init__(self, limits: Limits, threads: Threads, readiness: Readiness, observe: Observe) -> None:
         self._limits = limits
+        self._threads = threads
         self._readiness = readiness
         self._observe = observe
         self._lanes: dict[int, Lane] = {}
@@ -37,14 +39,14 @@ class Lanes:
             ModelError: it does not work.
         """
         size = self._limits.batch_size or (CUDA_BATCH if session.provider == CUDA else CPU_BATCH)
-        batching = Batching(size, self._limits.batch_delay_s, self._limits.niceness)
+        batching = Batching(size, self._limits.batch_delay_s)
         lane = Lane(session.path.stem, session, batching, readiness=self._readiness, observe=self._observe)
         lane.warm_up()
         with self._lock:
             if self._closed:
                 return
             self._lanes[id(session)] = lane
-            lane.start()
+            lane.start(self._threads)
         seconds = time.monotonic() - since
         self._observe.loaded(ModelLoaded(lane.name, session.sha256, session.provider, seconds))
 

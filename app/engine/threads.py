@@ -4,11 +4,14 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError as TakenBack
 from concurrent.futures import Future
 from contextlib import suppress
+from threading import Thread
 from typing import Final, TypeVar
+from weakref import WeakSet
 
 from app.engine.errors import Unavailable
 
@@ -61,17 +64,46 @@ def _wake(done: "asyncio.Future[None]") -> None:
         done.set_result(None)
 
 
-async def aside(function: Callable[[], Result], niceness: int) -> Result:
-    """The result of a function that may take long, called in a thread of its own."""
-    future: Future[Result] = Future()
+class Threads:
+    """The threads of one engine that may be inside a network for long."""
 
-    def work() -> None:
-        if future.set_running_or_notify_cancel():
-            make_way(niceness)
-            try:
-                future.set_result(function())
-            except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
-                future.set_exception(error)
+    def __init__(self, niceness: int) -> None:
+        self._niceness = niceness
+        self._all: WeakSet[Thread] = WeakSet()
 
-    threading.Thread(target=work, name="aside", daemon=True).start()
-    return await outcome(future)
+    def start(self, work: Callable[[], None], name: str) -> Thread:
+        """A thread that makes way for others, and does not keep the process from ending."""
+
+        def run() -> None:
+            make_way(self._niceness)
+            work()
+
+        thread = Thread(target=run, name=name, daemon=True)
+        self._all.add(thread)
+        thread.start()
+        return thread
+
+    async def aside(self, function: Callable[[], Result]) -> Result:
+        """The result of a function that may take long, called in a thread of its own."""
+        future: Future[Result] = Future()
+
+        def work() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(function())
+                except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+                    future.set_exception(error)
+
+        self.start(work, "aside")
+        return await outcome(future)
+
+    def left_behind(self, patience_s: float) -> list[str]:
+        """Names of those that have still not ended after this time.
+
+        With one of them inside onnxruntime the interpreter must not be taken down: that aborts the process, or hangs.
+        """
+        until = time.monotonic() + patience_s
+        threads = list(self._all)
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return [thread.name for thread in threads if thread.is_alive()]

@@ -25,7 +25,7 @@ async def readyz(request: Request) -> Response:
     """
     state = request.app.state
     if state.defaults.missing:  # until they have been pulled
-        await state.engine.aside(state.defaults.load)
+        await state.engine.threads.aside(state.defaults.load)
     if reasons := state.engine.why_not_ready():
         return JSONResponse({"ready": False, "reason": "; ".join(reasons), "reasons": reasons}, 503)
     return JSONResponse({"ready": True, **state.defaults.description})

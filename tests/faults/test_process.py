@@ -42,7 +42,7 @@ def test_a_step_that_would_end_its_thread_ends_a_request(
 
 
 def test_threads_that_are_gone_while_a_request_waits(server: Running) -> None:
-    server.app.state.engine._threads.shutdown()
+    server.app.state.engine._workers.shutdown()
     assert refusal(server.ask(), 503)["detail"] == "the server is shutting down"
     assert server.client.get("/livez").status_code == 200
 

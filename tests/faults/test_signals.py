@@ -12,8 +12,7 @@ from threading import Event, Semaphore, Thread
 import httpx2
 import pytest
 
-from app.commands import EXIT_MODEL
-from app.server import EXIT_NOW
+from app.exits import EXIT_MODEL, EXIT_NOW
 from tests.server_process import PATIENCE_S, PROGRAM, Server, serving
 
 LOADS_FOR_EVER = """

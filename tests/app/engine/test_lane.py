@@ -14,6 +14,7 @@ from app.engine.lane import Batching, Lane
 from app.engine.observe import BatchRun, Observe
 from app.engine.queue import Answered
 from app.engine.readiness import Readiness
+from app.engine.threads import Threads
 from pose_core.errors import DeviceLost, ModelError, OutOfMemory, RunStopped
 from tests.app.engine.stubs import PATIENCE_S, StubNetwork, poisoned_by, rows_of
 
@@ -67,7 +68,7 @@ def a_lane(network: StubNetwork, batching: Batching = Batching(8)) -> Iterator[S
     observe = Observe(batch=runs.append, queued=lambda _, items: queued.append(items))
     readiness, clock = Readiness(ready.append), Clock()
     lane = Lane("stub", network, batching, readiness=readiness, observe=observe, clock=clock)
-    lane.start()
+    lane.start(Threads(niceness=0))
     try:
         yield Stage(network, lane, readiness, clock, runs, ready, queued)
     finally:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from app.engine.threads import LOWEST, aside, make_way
+from app.engine.threads import LOWEST, Threads, make_way
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness per thread")
 
@@ -21,7 +21,7 @@ def niceness_of_a_thread(asked: int) -> int:
         make_way(asked)
         return own_niceness()
 
-    return asyncio.run(aside(look, niceness=0))
+    return asyncio.run(Threads(0).aside(look))
 
 
 @linux
@@ -49,10 +49,25 @@ def test_threads_of_a_thread_that_made_way_do_so_too_and_only_once() -> None:
         return found[0], found[1]
 
     expected = min(own_niceness() + 3, LOWEST)
-    assert asyncio.run(aside(nested, niceness=3)) == (expected, expected)
+    assert asyncio.run(Threads(3).aside(nested)) == (expected, expected)
 
 
 def test_a_result_and_an_error_come_back() -> None:
-    assert asyncio.run(aside(lambda: 7, 0)) == 7
+    assert asyncio.run(Threads(0).aside(lambda: 7)) == 7
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(aside(lambda: 1 // 0, 0))
+        asyncio.run(Threads(0).aside(lambda: 1 // 0))
+
+
+def test_threads_that_do_not_end_are_named() -> None:
+    threads, others, let_go = Threads(0), Threads(0), threading.Event()
+
+    def wait() -> None:
+        assert let_go.wait(20)
+
+    stays = threads.start(wait, "stays")
+    threads.start(lambda: None, "goes")
+    assert threads.left_behind(0.2) == ["stays"]
+    assert others.left_behind(0.0) == []
+    let_go.set()
+    assert threads.left_behind(20) == []
+    assert not stays.is_alive()
