@@ -56,14 +56,14 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> type[FaultyRuntime]:
     return FaultyRuntime
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of a server with tiny networks."""
+    """Settings of a server with tiny networks; their folder is the environment's for these tests only."""
     with tiny_settings(tmp_path_factory.mktemp("networks")) as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def networks(settings: Settings) -> Sequence[str]:
     """The tiny networks as options of `skelmap serve`."""
     return "--estimator", settings.estimator, "--detector", settings.detector
